@@ -1,0 +1,144 @@
+package token
+
+import (
+	"encoding/base64"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+const (
+	// maxLength is the longest token that is looked at, in bytes. Ours have
+	// some 300; a team's Django may add claims.
+	maxLength = 8 << 10
+	// leeway is how far iat and nbf may lie ahead, in seconds: two nodes'
+	// clocks (design.md, "The token model"). exp has none.
+	leeway = 60
+	// maxExpiry is the last second of the year 9999. Python cannot make a
+	// datetime of a later exp and answers 500; we refuse it.
+	maxExpiry = 253402300799
+)
+
+// Keys are the keys that tokens are verified with.
+type Keys interface {
+	// Accepted gives the keys that a token may be signed with. kid is what
+	// its header says, if hasKID: a name to look up and nothing more (RFC
+	// 8725, section 3.10). The caller does not change the slice. Parse uses
+	// only those whose algorithm is that of the token's header, so neither
+	// the token's kid nor its alg can choose how a key is used.
+	Accepted(kid string, hasKID bool) []Key
+}
+
+// Parse verifies the signature of a token and its times at now: exp, iat and
+// nbf. What the token is for, Claims.Check tells. The error is ErrInvalid.
+func Parse(token string, keys Keys, now time.Time) (Claims, error) {
+	payload, ok := verify(token, keys)
+	if !ok {
+		return Claims{}, ErrInvalid
+	}
+	c, ok := quick(payload)
+	if !ok {
+		if c, ok = general(payload, now.Unix()); !ok {
+			return Claims{}, ErrInvalid
+		}
+	}
+	// PyJWT compares with a clock that has fractions. These are whole seconds,
+	// so the comparison with the clock's whole seconds comes out the same.
+	seconds := now.Unix()
+	if c.HasExpires && (c.Expires <= seconds || c.Expires > maxExpiry) {
+		return Claims{}, ErrInvalid
+	}
+	if c.HasIssuedAt && c.IssuedAt > seconds+leeway {
+		return Claims{}, ErrInvalid
+	}
+	return c, nil
+}
+
+// verify checks the form, the header and the signature of a token and gives
+// its decoded payload, which may be anything.
+func verify(token string, keys Keys) (payload string, ok bool) {
+	// The length first: nothing below costs more than a few times maxLength.
+	// Then the line ends, which Go's decoder would skip (one token would have
+	// many spellings); every other byte outside base64url it refuses.
+	if len(token) > maxLength || strings.IndexByte(token, '\n') >= 0 || strings.IndexByte(token, '\r') >= 0 {
+		return "", false
+	}
+	first := strings.IndexByte(token, '.')
+	last := strings.LastIndexByte(token, '.')
+	if first == last || strings.IndexByte(token[first+1:last], '.') >= 0 {
+		return "", false // Not three parts.
+	}
+	h, ok := readHeader(token[:first])
+	if !ok {
+		return "", false
+	}
+	var signatureBuffer [64]byte
+	signature, ok := decode(signatureBuffer[:0], token[last+1:])
+	if !ok || !signed(token[:last], signature, h, keys) {
+		return "", false
+	}
+	var payloadBuffer [512]byte
+	p, ok := decode(payloadBuffer[:0], token[first+1:last])
+	return string(p), ok
+}
+
+// signed reports whether one of the accepted keys made the signature. The
+// algorithm is the key's; the header only has to agree, byte for byte.
+func signed(input string, signature []byte, h header, keys Keys) bool {
+	for _, k := range keys.Accepted(h.kid, h.hasKID) {
+		if k.algorithm == h.algorithm && k.verify(input, signature) {
+			return true
+		}
+	}
+	return false
+}
+
+// header is what matters of a JOSE header.
+type header struct {
+	algorithm string
+	kid       string
+	hasKID    bool
+}
+
+// readHeader reads the first part of a token.
+func readHeader(part string) (header, bool) {
+	if part == mintedHeader || part == sortedHeader {
+		return header{algorithm: HS256}, true
+	}
+	raw, ok := decode(nil, part)
+	if !ok {
+		return header{}, false
+	}
+	return parseHeader(raw)
+}
+
+// parseHeader reads any JOSE header.
+func parseHeader(raw []byte) (h header, ok bool) {
+	ok = members(raw, func(name string, v jsontext.Value) (ok bool) {
+		switch name {
+		case "alg":
+			h.algorithm, ok = text(v)
+			return ok && h.algorithm != "" // "" is the zero Key's.
+		case "kid":
+			h.kid, ok = text(v)
+			h.hasKID = ok
+			return ok
+		case "crit", "zip", "b64":
+			// RFC 7515, section 4.1.11: who does not understand crit must
+			// refuse. zip and b64 (RFC 7797) would have the payload read
+			// otherwise.
+			return false
+		}
+		return true
+	})
+	return h, ok && h.algorithm != ""
+}
+
+// decode appends the bytes of a part of a token to dst. Strict, so that the
+// unused bits of the last character must be zero; the caller has refused line
+// ends.
+func decode(dst []byte, part string) ([]byte, bool) {
+	out, err := base64.RawURLEncoding.Strict().AppendDecode(dst, []byte(part))
+	return out, err == nil
+}
