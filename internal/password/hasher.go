@@ -1,0 +1,171 @@
+package password
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// MaxLength is the longest password in bytes: as long as the longest request
+// body, so that over HTTP nothing reaches it. Work per hash grows with it only
+// by one pass of a digest.
+const MaxLength = 64 << 10
+
+const (
+	// smallCost is what is counted for formats that need next to no memory.
+	smallCost = 64 << 10
+	// largestCost is the memory of the largest hash within the bounds
+	// (scrypt's, which has a little beside its table).
+	largestCost = 129 << 20
+	// defaultMemory is room for ten hashes of ours or one large one of
+	// Django's.
+	defaultMemory = 192 << 20
+
+	defaultWait = 2 * time.Second
+	// A processor does 30 to 60 hashes in a second; who stands farther back
+	// than that would only wait in vain.
+	queuePerThread = 64
+)
+
+// ErrTooLong is what Hash answers to a password over MaxLength.
+var ErrTooLong = errors.New("password too long")
+
+// ErrBusy is what every *BusyError is, for errors.Is.
+var ErrBusy = errors.New("too many passwords are being hashed")
+
+// BusyError says that the Hasher had no place within its waiting time. Nothing
+// has been decided about the password.
+type BusyError struct {
+	// RetryAfter is when trying again makes sense.
+	RetryAfter time.Duration
+}
+
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("%v; try again in %v", ErrBusy, e.RetryAfter)
+}
+
+// Unwrap makes errors.Is(err, ErrBusy) true.
+func (e *BusyError) Unwrap() error { return ErrBusy }
+
+// Options bound the work of a Hasher. The zero value is the default.
+type Options struct {
+	// Memory in bytes that hashes at work may take together. 0 means 192 MiB,
+	// or one default hash per processor where that is more. It is raised to
+	// 129 MiB, since the largest hash that Check admits must fit.
+	Memory int64
+	// Concurrent is how many may be at work at once; a hash that uses several
+	// threads counts as that many. 0 means GOMAXPROCS as it was when the
+	// program started.
+	Concurrent int
+	// Wait is how long one may wait for a place. 0 means 2 s.
+	Wait time.Duration
+	// Queue is how many may wait. 0 means 64 for each of Concurrent.
+	Queue int
+}
+
+// Hasher hashes and verifies with bounded memory and processors. It is safe
+// for concurrent use; a program has one.
+type Hasher struct {
+	gate       *gate
+	concurrent int
+	dummy      *argon2Hash
+	room       *room // nil unless MakeRoom was called
+}
+
+// NewHasher gives a Hasher. Options below zero count as zero.
+func NewHasher(o Options) *Hasher {
+	if o.Concurrent <= 0 {
+		o.Concurrent = processors
+	}
+	if o.Memory <= 0 {
+		o.Memory = max(defaultMemory, int64(o.Concurrent)*argon2Memory<<10)
+	}
+	if o.Wait <= 0 {
+		o.Wait = defaultWait
+	}
+	if o.Queue <= 0 {
+		o.Queue = queuePerThread * o.Concurrent
+	}
+	dummy := newArgon2()
+	dummy.sum = make([]byte, argon2Length)
+	rand.Read(dummy.sum)
+	memory := max(o.Memory, largestCost)
+	return &Hasher{
+		gate: &gate{
+			patience:   o.Wait,
+			maxWaiting: o.Queue,
+			total:      memory,
+			memory:     memory,
+			threads:    o.Concurrent,
+		},
+		concurrent: o.Concurrent,
+		dummy:      dummy,
+	}
+}
+
+// Hash gives the encoded hash of a password, in Django's argon2 format. The
+// error is ErrTooLong, a *BusyError, or ctx's when it ended while waiting.
+func (h *Hasher) Hash(ctx context.Context, pw string) (string, error) {
+	if len(pw) > MaxLength {
+		return "", ErrTooLong
+	}
+	a := newArgon2()
+	err := h.work(ctx, a, func() { a.sum = a.derive(pw, argon2Length) })
+	if err != nil {
+		return "", err
+	}
+	return a.String(), nil
+}
+
+// Verify reports whether the password is the hash's, and if so whether it
+// should be hashed anew (see NeedsRehash). What cannot match costs a default
+// hash all the same and is false: an encoded hash that is empty (nobody has
+// this e-mail), unusable, malformed or too costly, and a password over
+// MaxLength.
+//
+// The error is a *BusyError, or ctx's when it ended while waiting; then
+// nothing is known.
+func (h *Hasher) Verify(ctx context.Context, pw, encoded string) (ok, rehash bool, err error) {
+	stored, err := parse(encoded)
+	usable := err == nil && len(pw) <= MaxLength
+	if !usable {
+		stored = h.dummy
+	}
+	if len(pw) > MaxLength {
+		pw = "overlong"
+	}
+	var match bool
+	if err := h.work(ctx, stored, func() { match = stored.matches(pw) }); err != nil {
+		return false, false, err
+	}
+	ok = match && usable
+	return ok, ok && NeedsRehash(encoded), nil
+}
+
+// work runs fn apart, in a place of the hash's size. The place is given back
+// even if fn panics.
+func (h *Hasher) work(ctx context.Context, of hash, fn func()) error {
+	memory, threads := of.cost()
+	threads = min(threads, h.concurrent)
+	if err := h.gate.enter(ctx, memory, threads); err != nil {
+		return err
+	}
+	defer h.gate.leave(memory, threads)
+	h.room.enter()
+	defer h.room.leave()
+	apart(fn)
+	return nil
+}
+
+// Stats is how busy a Hasher is.
+type Stats struct {
+	Waiting int
+	Running int
+	// Memory is the bytes that the running hashes are counted with.
+	Memory int64
+}
+
+// Stats gives the figures of this moment, for metrics.
+func (h *Hasher) Stats() Stats { return h.gate.stats() }

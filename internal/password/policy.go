@@ -1,0 +1,105 @@
+package password
+
+import (
+	"fmt"
+	"sync"
+	"unicode/utf8"
+)
+
+// The codes of a Problem, Django's own where it has one.
+const (
+	CodeSimilar = "password_too_similar"      // [string: Attribute.Name]
+	CodeShort   = "password_too_short"        // [int: characters]
+	CodeCommon  = "password_too_common"       // no parameter
+	CodeNumeric = "password_entirely_numeric" // no parameter
+	CodeLong    = "password_too_long"         // [int: bytes]
+)
+
+// The shortest passwords that a Policy may ask for, in characters. Eight is
+// the guide's, and ASVS 6.2.1 allows no less; more than 128 would keep out what
+// password managers make.
+const (
+	LeastMinLength = 8
+	MostMinLength  = 128
+)
+
+// Attribute is something about a person that a password must not resemble.
+type Attribute struct {
+	// Name is what the message calls it: "first name", "last name",
+	// "email address" (the verbose names of Django's fields).
+	Name string
+	// Value may be "", and is ignored then.
+	Value string
+}
+
+// Problem is one reason why a password will not do.
+type Problem struct {
+	Code   string
+	Params []any
+}
+
+// PolicyOptions vary a Policy. The zero value is Django's default.
+type PolicyOptions struct {
+	// MinLength in characters, 8 to 128; 0 means 8.
+	MinLength int
+	// AllowNumeric turns the rule against all-numeric passwords off (ASVS
+	// 6.2.5 would have no rules of composition; the guide has this one).
+	AllowNumeric bool
+	// List names a file of further passwords to refuse: one a line, plain or
+	// gzipped, at most 64 MiB. Django's own password_list_path files fit.
+	List string
+}
+
+// Policy is Django's four default validators. It is safe for concurrent use.
+type Policy struct {
+	minLength    int
+	allowNumeric bool
+	common       func() *wordList // read at first use: not every start validates
+	extra        *wordList        // nil without a file
+}
+
+// NewPolicy gives a Policy, or an error for a length out of range or a list
+// that cannot be read.
+func NewPolicy(o PolicyOptions) (*Policy, error) {
+	if o.MinLength == 0 {
+		o.MinLength = LeastMinLength
+	}
+	if o.MinLength < LeastMinLength || o.MinLength > MostMinLength {
+		return nil, fmt.Errorf("minimum password length %d: want %d to %d", o.MinLength, LeastMinLength, MostMinLength)
+	}
+	p := &Policy{minLength: o.MinLength, allowNumeric: o.AllowNumeric, common: sync.OnceValue(djangoList)}
+	if o.List != "" {
+		var err error
+		if p.extra, err = readListFile(o.List); err != nil {
+			return nil, fmt.Errorf("read list of passwords: %w", err)
+		}
+	}
+	return p, nil
+}
+
+// Validate gives what is wrong with a password, in Django's order: too
+// similar, too short, too common, entirely numeric. The attributes are tried
+// in the order given, which in Django is first name, last name, e-mail; only
+// the first that is too similar is told. None is empty when all is well.
+//
+// A password over MaxLength has that one problem and is not looked at.
+func (p *Policy) Validate(pw string, attrs ...Attribute) []Problem {
+	if len(pw) > MaxLength {
+		return []Problem{{CodeLong, []any{MaxLength}}}
+	}
+	lowered := lower(pw)
+	var found []Problem
+	if name, ok := similar(lowered, attrs); ok {
+		found = append(found, Problem{CodeSimilar, []any{name}})
+	}
+	if utf8.RuneCountInString(pw) < p.minLength {
+		found = append(found, Problem{CodeShort, []any{p.minLength}})
+	}
+	if word := strip(lowered); p.common().has(word) || p.extra.has(word) {
+		found = append(found, Problem{CodeCommon, nil})
+	}
+	if !p.allowNumeric && isDigits(pw) {
+		found = append(found, Problem{CodeNumeric, nil})
+	}
+	return found
+}

@@ -1,0 +1,100 @@
+package password
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// processors is what the runtime found to use when the program started: it
+// knows the container's limit and GOMAXPROCS from the environment. MakeRoom
+// raises the setting at times, so that it cannot be asked again.
+var processors = runtime.GOMAXPROCS(0)
+
+// roomKept is how long the room stays after the last hash. A storm of logins
+// changes nothing in it, and without logins nobody pays for it.
+const roomKept = time.Second
+
+// MakeRoom raises GOMAXPROCS, while hashes are at work, by as many as may be at
+// once, so that other goroutines need not wait for a hash to be interrupted (10
+// ms); the system shares out the processors. It is for the program to call,
+// since the setting is the whole process's. An operator's GOMAXPROCS in the
+// environment is left as it is.
+func (h *Hasher) MakeRoom() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		h.room = &room{raised: processors + h.concurrent}
+	}
+}
+
+// room is GOMAXPROCS, raised while hashes are at work and a moment after. Each
+// change of it stops the program for some tens of microseconds.
+type room struct {
+	raised int
+
+	mu     sync.Mutex
+	hashes int
+	lower  *time.Timer // nil while GOMAXPROCS is as it was
+}
+
+func (r *room) enter() {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hashes++
+	if r.lower == nil {
+		runtime.GOMAXPROCS(r.raised)
+		r.lower = time.AfterFunc(roomKept, r.tidy)
+	}
+}
+
+func (r *room) leave() {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.hashes--
+	r.lower.Reset(roomKept)
+}
+
+// tidy lowers GOMAXPROCS again unless a hash is at work: its end sets the
+// timer anew.
+func (r *room) tidy() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.hashes == 0 && r.lower != nil {
+		runtime.GOMAXPROCS(processors)
+		r.lower = nil
+	}
+}
+
+// apart runs fn on an OS thread of its own and of low priority, and returns
+// when it is done. A panic of fn becomes the caller's.
+//
+// The goroutine ends locked to its thread, which the runtime then ends too:
+// the low priority reaches nobody else, and nothing is kept while nobody signs
+// in. A new thread costs some tens of microseconds, a hash that many
+// milliseconds.
+func apart(fn func()) {
+	var panicked any
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if p := recover(); p != nil {
+				panicked = fmt.Sprintf("%v, in a hash:\n%s", p, debug.Stack())
+			}
+		}()
+		lowerPriority()
+		fn()
+	}()
+	<-done
+	if panicked != nil {
+		panic(panicked)
+	}
+}

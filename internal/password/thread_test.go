@@ -1,0 +1,78 @@
+package password
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestPanicIsTheCallers(t *testing.T) {
+	defer func() {
+		p, _ := recover().(string)
+		if !strings.HasPrefix(p, "broken, in a hash:\n") || !strings.Contains(p, "TestPanicIsTheCallers.func") {
+			t.Errorf("panic %q, want its value and the stack where it began", p)
+		}
+	}()
+	apart(func() { panic("broken") })
+	t.Error("no panic")
+}
+
+// TestMakeRoom: there is room while hashes are at work and a moment after, and
+// a Hasher that is made meanwhile does not count it as processors.
+func TestMakeRoom(t *testing.T) {
+	t.Run("kept while hashes work", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			h := NewHasher(Options{Concurrent: 3})
+			h.MakeRoom()
+			is := func(when string, want int) {
+				t.Helper()
+				synctest.Wait()
+				if got := runtime.GOMAXPROCS(0); got != want {
+					t.Errorf("%s: GOMAXPROCS %d, want %d", when, got, want)
+				}
+			}
+			is("before", processors)
+			h.room.enter()
+			is("one at work", processors+3)
+			if other := NewHasher(Options{}); other.concurrent != processors {
+				t.Errorf("a new Hasher has room for %d hashes, want %d", other.concurrent, processors)
+			}
+			h.room.enter()
+			time.Sleep(roomKept + 1)
+			h.room.leave()
+			time.Sleep(roomKept + 1)
+			is("the other still at work", processors+3)
+			h.room.leave()
+			is("just after the last", processors+3)
+			time.Sleep(roomKept - 1)
+			h.room.enter()
+			h.room.leave()
+			time.Sleep(roomKept - 1)
+			is("one more came", processors+3)
+			time.Sleep(2 * time.Nanosecond)
+			is("a moment after the last", processors)
+		})
+	})
+	t.Run("around a hash", func(t *testing.T) {
+		h := NewHasher(Options{})
+		h.MakeRoom()
+		var inside int
+		if err := h.work(t.Context(), h.dummy, func() { inside = runtime.GOMAXPROCS(0) }); err != nil || inside != 2*processors {
+			t.Errorf("inside a hash GOMAXPROCS is %d (%v), want %d", inside, err, 2*processors)
+		}
+		h.room.lower.Stop()
+		h.room.tidy()
+	})
+	t.Run("set by the operator", func(t *testing.T) {
+		t.Setenv("GOMAXPROCS", "1")
+		h := NewHasher(Options{Concurrent: 50})
+		h.MakeRoom()
+		h.room.enter()
+		defer h.room.leave()
+		if got := runtime.GOMAXPROCS(0); got != processors {
+			t.Errorf("GOMAXPROCS %d, want %d", got, processors)
+		}
+	})
+}
