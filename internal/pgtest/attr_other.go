@@ -1,0 +1,12 @@
+//go:build !unix
+
+package pgtest
+
+import (
+	"errors"
+	"syscall"
+)
+
+func attributes(string) (*syscall.SysProcAttr, error) { return nil, ErrNone }
+
+func kill(int) error { return errors.ErrUnsupported }
