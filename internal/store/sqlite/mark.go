@@ -1,0 +1,144 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/store"
+)
+
+// markName is a file beside the database with the last seq of the revocation
+// clock. A database whose clock is behind it is an old copy.
+const markName = "revocations.seq"
+
+// markEvery is how often the mark is written at most.
+const markEvery = time.Second
+
+// mark is the high-water mark of the revocation clock. It only ever rises.
+// Writing it is best effort: it is a tripwire, not a record.
+type mark struct {
+	path string
+	log  *slog.Logger
+
+	mu      sync.Mutex
+	seen    int64
+	written int64
+	timer   *time.Timer
+	closed  bool
+}
+
+func openMark(path string, log *slog.Logger) *mark {
+	m := &mark{path: path, log: log}
+	m.written = m.read()
+	m.seen = m.written
+	return m
+}
+
+// read gives 0 where there is no mark.
+func (m *mark) read() int64 {
+	b, err := os.ReadFile(m.path)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			m.log.Warn("cannot read the mark of the revocation clock", "error", err)
+		}
+		return 0
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
+	if err != nil {
+		m.log.Warn("the mark of the revocation clock is no number", "path", m.path)
+		return 0
+	}
+	return n
+}
+
+// see notes revocations that have been committed.
+func (m *mark) see(rows []auth.Revocation) {
+	if len(rows) == 0 {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seen = max(m.seen, rows[len(rows)-1].Seq)
+	if m.seen > m.written && m.timer == nil && !m.closed {
+		m.timer = time.AfterFunc(markEvery, func() {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.timer = nil
+			if !m.closed {
+				m.write()
+			}
+		})
+	}
+}
+
+// write stores the mark; another process may have stored a higher one.
+func (m *mark) write() {
+	if m.seen <= m.written {
+		return
+	}
+	m.seen = max(m.seen, m.read())
+	f, err := os.CreateTemp(filepath.Dir(m.path), markName+".*") // with mode 0600
+	if err == nil {
+		_, err = fmt.Fprintf(f, "%d\n", m.seen)
+		err = errors.Join(err, f.Close())
+		if err == nil {
+			err = os.Rename(f.Name(), m.path)
+		}
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}
+	if err != nil {
+		m.log.Warn("cannot write the mark of the revocation clock", "error", err)
+		return
+	}
+	m.written = m.seen
+}
+
+func (m *mark) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	if m.timer != nil {
+		m.timer.Stop()
+	}
+	m.write()
+}
+
+// Rewound reports whether the database is older than its folder: its
+// revocation clock is behind the mark, as after a backup was put back. Tokens
+// that were revoked since would be good again; the answer to that is EndAll, an
+// all-revocation and then CatchUp.
+func (db *DB) Rewound(ctx context.Context) (bool, error) {
+	seq, err := db.Read().LastRevocation(ctx)
+	if err != nil {
+		return false, err
+	}
+	return seq < db.mark.read(), nil
+}
+
+// CatchUp moves the revocation clock to the mark, so that no number is given
+// twice and Rewound is false from then on. Call it after the sessions of a
+// rewound database were ended: a crash before it only makes the next start do
+// that again.
+func (db *DB) CatchUp(ctx context.Context) error {
+	to := db.mark.read()
+	err := db.writer.do(&act{ctx: ctx, run: func(tx store.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE revocation_clock SET seq = $1 WHERE one = 1 AND seq < $1`, to)
+		return err
+	}})
+	if err != nil {
+		return fmt.Errorf("move the revocation clock to its mark: %w", err)
+	}
+	return nil
+}
