@@ -1,0 +1,97 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	// silence is how long the listening connection may be silent before it is
+	// asked for a sign of life: the end of a dead one is never told.
+	silence = 15 * time.Second
+	// minBackoff and maxBackoff bound the time between two tries to listen.
+	minBackoff = 100 * time.Millisecond
+	maxBackoff = 5 * time.Second
+)
+
+// Changes implements auth.Store. Each call listens on a connection of its own,
+// outside the pool, and makes a new one when that is lost. There is a hint
+// after each connect, for what was missed.
+func (db *DB) Changes(ctx context.Context) <-chan struct{} {
+	hints := make(chan struct{}, 1)
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(db.closing, cancel)
+	db.listeners.Go(func() {
+		defer close(hints)
+		defer cancel()
+		defer stop()
+		backoff, told := minBackoff, false
+		for {
+			err := db.listen(ctx, func() {
+				backoff, told = minBackoff, false
+				select {
+				case hints <- struct{}{}:
+				default: // one is waiting already
+				}
+			})
+			if ctx.Err() != nil {
+				return
+			}
+			if !told {
+				told = true
+				db.log.WarnContext(ctx, "no connection that tells of other nodes' revocations", "error", err)
+			}
+			select {
+			case <-time.After(jitter(backoff)):
+			case <-ctx.Done():
+				return
+			}
+			backoff = min(2*backoff, maxBackoff)
+		}
+	})
+	return hints
+}
+
+// listen calls hint once it listens and at each notification, until something
+// fails or ctx ends.
+func (db *DB) listen(ctx context.Context, hint func()) error {
+	c, err := pgx.ConnectConfig(ctx, db.pool.Config().ConnConfig)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = c.Close(ctx) // nothing was written on it
+	}()
+	if _, err := c.Exec(ctx, `LISTEN `+channel); err != nil {
+		return err
+	}
+	hint()
+	for {
+		if err := waitForNotification(ctx, c); err != nil {
+			return err
+		}
+		hint()
+	}
+}
+
+func waitForNotification(ctx context.Context, c *pgx.Conn) error {
+	for {
+		quiet, cancel := context.WithTimeout(ctx, silence)
+		_, err := c.WaitForNotification(quiet)
+		timedOut := quiet.Err() != nil
+		cancel()
+		if err == nil || ctx.Err() != nil || !timedOut || c.IsClosed() {
+			return err
+		}
+		alive, cancel := context.WithTimeout(ctx, connectTimeout)
+		err = c.Ping(alive)
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+}
