@@ -1,0 +1,276 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/auth"
+)
+
+// DefaultBound is how many revocations are held in memory; above it look-ups
+// go to the table's index.
+const DefaultBound = 1_000_000
+
+// feedPage is how many revocations one read of the feed brings.
+const feedPage = 5_000
+
+// Revoked is what was revoked during the last access-token lifetime, held in
+// memory so that an access token is checked without the database.
+//
+// It grows from two sides. The node that took an act applies its rows after
+// the commit and before the answer (Apply). The feed (Follow) reads the table
+// in order of seq, and only it moves the mark: a foreign row 11 may come after
+// our own row 12, and a mark moved by us would skip it.
+type Revoked struct {
+	store auth.Store
+	now   func() time.Time
+	log   *slog.Logger
+	bound int
+
+	mu       sync.RWMutex
+	sessions map[string]int64 // until, in Unix seconds
+	tokens   map[string]int64
+	users    map[int64]userEntry
+	all      allEntry
+	// overflow is true while there are more rows than bound: then memory
+	// holds nothing and the table is asked.
+	overflow bool
+
+	// last is the mark of the feed; only the feed moves it.
+	last   atomic.Int64
+	loaded atomic.Bool
+	// synced is when the feed last read the table without an error, in Unix
+	// microseconds.
+	synced atomic.Int64
+}
+
+type userEntry struct{ gen, issuedBefore, until int64 }
+
+type allEntry struct{ issuedBefore, until int64 }
+
+// NewRevoked makes an empty list over the store's table; bound 0 means
+// DefaultBound. Load it before the first request.
+func NewRevoked(store auth.Store, now func() time.Time, log *slog.Logger, bound int) *Revoked {
+	if bound == 0 {
+		bound = DefaultBound
+	}
+	r := &Revoked{store: store, now: now, log: log, bound: bound}
+	r.clear()
+	return r
+}
+
+func (r *Revoked) clear() {
+	r.sessions, r.tokens, r.users, r.all = map[string]int64{}, map[string]int64{}, map[int64]userEntry{}, allEntry{}
+}
+
+// Apply adds rows. It never moves the feed's mark.
+func (r *Revoked) Apply(rows ...auth.Revocation) {
+	if len(rows) == 0 {
+		return
+	}
+	now := r.now().Unix()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, row := range rows {
+		until := row.Until.Unix() + 1
+		if until <= now || r.overflow && row.Kind != auth.RevokedAll {
+			continue
+		}
+		switch row.Kind {
+		case auth.RevokedSession:
+			r.sessions[row.Key] = max(r.sessions[row.Key], until)
+		case auth.RevokedToken:
+			r.tokens[row.Key] = max(r.tokens[row.Key], until)
+		case auth.RevokedUser:
+			id, err := strconv.ParseInt(row.Key, 10, 64)
+			if err != nil {
+				r.log.Error("revocation with a key that is no user id", "seq", row.Seq)
+				continue
+			}
+			e := r.users[id]
+			r.users[id] = userEntry{max(e.gen, row.Gen), max(e.issuedBefore, row.IssuedBefore), max(e.until, until)}
+		case auth.RevokedAll:
+			r.all = allEntry{max(r.all.issuedBefore, row.IssuedBefore), max(r.all.until, until)}
+		}
+	}
+	if !r.overflow && r.size() > r.bound {
+		all := r.all
+		r.clear()
+		r.all, r.overflow = all, true
+		r.log.Warn("more revocations than memory holds: asking the table", "bound", r.bound)
+	}
+}
+
+func (r *Revoked) size() int { return len(r.sessions) + len(r.tokens) + len(r.users) }
+
+// Has reports whether an access token is dead. It asks the store only above
+// the bound; an error means that it is not known.
+func (r *Revoked) Has(ctx context.Context, a auth.AccessIdentity) (bool, error) {
+	r.mu.RLock()
+	overflow := r.overflow
+	dead := r.has(a)
+	r.mu.RUnlock()
+	if dead || !overflow {
+		return dead, nil
+	}
+	dead, err := r.store.Read().AccessRevoked(ctx, a)
+	if err != nil {
+		return false, fmt.Errorf("look up revocation: %w", err)
+	}
+	return dead, nil
+}
+
+func (r *Revoked) has(a auth.AccessIdentity) bool {
+	if r.all.until != 0 && a.IssuedAt <= r.all.issuedBefore {
+		return true
+	}
+	if a.SessionID != "" {
+		if _, ok := r.sessions[a.SessionID]; ok {
+			return true
+		}
+	} else if _, ok := r.tokens[a.JTI]; ok {
+		return true
+	}
+	e, ok := r.users[a.UserID]
+	if !ok {
+		return false
+	}
+	if a.HasGen {
+		return a.Gen < e.gen
+	}
+	// iat counts seconds: a token of the same second may be older, so it dies.
+	return e.issuedBefore != 0 && a.IssuedAt <= e.issuedBefore
+}
+
+// Loaded reports whether the table has been read once.
+func (r *Revoked) Loaded() bool { return r.loaded.Load() }
+
+// Synced is when the table was last read, zero before the first time.
+func (r *Revoked) Synced() time.Time {
+	if us := r.synced.Load(); us != 0 {
+		return time.UnixMicro(us)
+	}
+	return time.Time{}
+}
+
+// Load reads what the table has beyond the mark.
+func (r *Revoked) Load(ctx context.Context) error {
+	for {
+		rows, err := r.store.Read().Revocations(ctx, r.last.Load(), feedPage)
+		if err != nil {
+			return fmt.Errorf("read revocations: %w", err)
+		}
+		r.Apply(rows...)
+		if len(rows) > 0 {
+			r.last.Store(rows[len(rows)-1].Seq)
+		}
+		if len(rows) < feedPage {
+			r.loaded.Store(true)
+			r.synced.Store(r.now().UnixMicro())
+			return nil
+		}
+	}
+}
+
+// CatchUp reads the table after an act whose commit may or may not have
+// happened: if it has, this node knows before it answers. Where the table
+// cannot be read either, the feed will bring it.
+func (r *Revoked) CatchUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := r.Load(ctx); err != nil {
+		r.log.Warn("revocations cannot be read after an act that failed", "error", err)
+	}
+}
+
+// Follow keeps the list current until ctx is done: at each hint of the store
+// and, since hints may be lost, each second. A failure is logged once and
+// tried again.
+func (r *Revoked) Follow(ctx context.Context) {
+	changes := r.store.Changes(ctx)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	forget := time.NewTicker(time.Minute)
+	defer forget.Stop()
+	failing := false
+	for {
+		err := r.Load(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if (err != nil) != failing {
+			failing = err != nil
+			if failing {
+				r.log.Error("revocations cannot be read; going on with what is known", "error", err)
+			} else {
+				r.log.Info("revocations are read again")
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case _, ok := <-changes:
+			if !ok {
+				changes = nil
+			}
+		case <-tick.C:
+		case <-forget.C:
+			r.forget(ctx)
+		}
+	}
+}
+
+// forget drops what no token can match any more, and comes back from the
+// overflow when the table has shrunk to half the bound.
+func (r *Revoked) forget(ctx context.Context) {
+	now := r.now().Unix()
+	r.mu.Lock()
+	for k, until := range r.sessions {
+		if until <= now {
+			delete(r.sessions, k)
+		}
+	}
+	for k, until := range r.tokens {
+		if until <= now {
+			delete(r.tokens, k)
+		}
+	}
+	for k, e := range r.users {
+		if e.until <= now {
+			delete(r.users, k)
+		}
+	}
+	if r.all.until <= now {
+		r.all = allEntry{}
+	}
+	overflow := r.overflow
+	r.mu.Unlock()
+	if overflow {
+		r.leaveOverflow(ctx)
+	}
+}
+
+func (r *Revoked) leaveOverflow(ctx context.Context) {
+	// A list of its own is filled first: while it is read the table answers.
+	fresh := NewRevoked(r.store, r.now, r.log, r.bound/2)
+	fresh.last.Store(0)
+	if err := fresh.Load(ctx); err != nil || fresh.overflow {
+		return
+	}
+	r.mu.Lock()
+	r.sessions, r.tokens, r.users = fresh.sessions, fresh.tokens, fresh.users
+	r.all = allEntry{max(r.all.issuedBefore, fresh.all.issuedBefore), max(r.all.until, fresh.all.until)}
+	r.overflow = false
+	r.mu.Unlock()
+	// What was applied to r between the read and the switch was dropped by the
+	// overflow; reading from the fresh mark again brings it.
+	r.last.Store(fresh.last.Load())
+	if err := r.Load(ctx); err != nil {
+		r.log.Error("revocations cannot be read", "error", err)
+	}
+}
