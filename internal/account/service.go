@@ -1,0 +1,360 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/password"
+	"github.com/latchkey-auth/latchkey/internal/session"
+	"github.com/latchkey-auth/latchkey/internal/throttle"
+)
+
+// Options are the settings of a Service. All are required.
+type Options struct {
+	Store    auth.Store
+	Sessions *session.Service
+	// Revoked is told of revocations after their commit and before the answer.
+	Revoked  *session.Revoked
+	Hasher   *password.Hasher
+	Policy   *password.Policy
+	Throttle *throttle.Throttle
+	// RegistrationRoles are the roles that the public may register with.
+	RegistrationRoles []auth.Role
+	Now               func() time.Time
+}
+
+// Service is the acts on accounts. It is safe for concurrent use.
+type Service struct{ Options }
+
+// New makes a Service.
+func New(o Options) *Service { return &Service{o} }
+
+// MayRegister reports whether caller, nil for the public, may register an
+// account with this role (design.md: anybody registering as admin is the
+// guide's privilege escalation).
+func (s *Service) MayRegister(role auth.Role, caller *auth.User) bool {
+	return slices.Contains(s.RegistrationRoles, role) || caller != nil && caller.Role.Can(auth.GrantAnyRole)
+}
+
+// Register makes an account and opens its first session, in one commit.
+//
+// Errors: Invalid with the fields email and password, TooMany for an address
+// that registers too much, Unavailable when too many passwords are being
+// hashed.
+func (s *Service) Register(ctx context.Context, r Registration, c auth.Client) (session.Tokens, auth.User, error) {
+	var fields auth.Fields
+	switch _, err := s.Store.Read().UserByEmail(ctx, r.Email.Key); {
+	case err == nil:
+		fields.Add("email", auth.Problem{Code: auth.CodeEmailTaken})
+	case !errors.Is(err, auth.ErrNotFound):
+		return session.Tokens{}, auth.User{}, fmt.Errorf("look up e-mail: %w", err)
+	}
+	if r.Password != r.Password2 {
+		fields.Add("password", auth.Problem{Code: auth.CodePasswordMismatch})
+	} else {
+		fields.Add("password", s.passwordProblems(r.Password, r.Email.Shown, r.FirstName, r.LastName)...)
+	}
+	if err := fields.Err(); err != nil {
+		return session.Tokens{}, auth.User{}, err
+	}
+	addr, _ := netip.ParseAddr(c.Address)
+	if wait, ok := s.Throttle.Register(addr); !ok {
+		return session.Tokens{}, auth.User{}, &auth.Error{Kind: auth.TooMany, Code: auth.CodeThrottled, RetryAfter: wait}
+	}
+	encoded, err := s.hash(ctx, r.Password)
+	if err != nil {
+		return session.Tokens{}, auth.User{}, err
+	}
+	var (
+		u     auth.User
+		row   auth.Session
+		now   = s.Now()
+		draft = s.Sessions.Draft(now, c)
+	)
+	err = s.Store.Update(ctx, func(tx auth.Tx) error {
+		var err error
+		if u, err = tx.InsertUser(ctx, auth.NewUser{
+			Email: r.Email, FirstName: r.FirstName, LastName: r.LastName, Phone: r.Phone,
+			Role: r.Role, Password: encoded, IsActive: true,
+		}, now); err != nil {
+			return err
+		}
+		if row, err = tx.InsertSession(ctx, u.ID, draft, now); err != nil {
+			return err
+		}
+		return tx.InsertEvent(ctx, auth.Event{
+			At: now, Kind: auth.EventRegistered, UserID: u.ID, ActorID: u.ID, SessionID: row.ID, Client: c,
+		})
+	})
+	if err != nil {
+		return session.Tokens{}, auth.User{}, insertError(err)
+	}
+	return s.Sessions.Mint(u, row, now), u, nil
+}
+
+// insertError makes of a lost race for an e-mail what the check before it
+// would have said.
+func insertError(err error) error {
+	if errors.Is(err, auth.ErrEmailTaken) {
+		var fields auth.Fields
+		fields.Add("email", auth.Problem{Code: auth.CodeEmailTaken})
+		return fields.Err()
+	}
+	return fmt.Errorf("insert user: %w", err)
+}
+
+// Create makes an account without opening a session: what an operator does.
+// Errors as Register's, without the throttle.
+func (s *Service) Create(ctx context.Context, a NewAccount) (auth.User, error) {
+	var fields auth.Fields
+	fields.Add("password", s.passwordProblems(a.Password, a.Email.Shown, a.FirstName, a.LastName)...)
+	if err := fields.Err(); err != nil {
+		return auth.User{}, err
+	}
+	encoded, err := s.hash(ctx, a.Password)
+	if err != nil {
+		return auth.User{}, err
+	}
+	var u auth.User
+	now := s.Now()
+	err = s.Store.Update(ctx, func(tx auth.Tx) error {
+		var err error
+		if u, err = tx.InsertUser(ctx, auth.NewUser{
+			Email: a.Email, FirstName: a.FirstName, LastName: a.LastName, Phone: a.Phone,
+			Role: a.Role, Password: encoded, IsActive: true,
+		}, now); err != nil {
+			return err
+		}
+		return tx.InsertEvent(ctx, auth.Event{At: now, Kind: auth.EventUserCreated, UserID: u.ID, Detail: string(a.Role)})
+	})
+	if err != nil {
+		return auth.User{}, insertError(err)
+	}
+	return u, nil
+}
+
+// UpdateProfile changes the caller's own fields. Without a field it changes
+// nothing and gives the profile as it is.
+func (s *Service) UpdateProfile(ctx context.Context, a session.Access, p Profile, c auth.Client) (auth.User, error) {
+	var changed []string
+	for name, field := range map[string]*string{"first_name": p.FirstName, "last_name": p.LastName, "phone": p.Phone} {
+		if field != nil {
+			changed = append(changed, name)
+		}
+	}
+	if len(changed) == 0 {
+		return s.Sessions.User(ctx, a)
+	}
+	slices.Sort(changed)
+	var u auth.User
+	now := s.Now()
+	err := s.Store.Update(ctx, func(tx auth.Tx) error {
+		var err error
+		u, err = tx.UpdateUser(ctx, a.UserID, auth.UserChange{
+			FirstName: p.FirstName, LastName: p.LastName, Phone: p.Phone, Touch: true,
+		}, now)
+		switch {
+		case errors.Is(err, auth.ErrNotFound):
+			return auth.TokenError(auth.CodeUserNotFound)
+		case err != nil:
+			return err
+		case !u.IsActive:
+			return auth.TokenError(auth.CodeUserInactive)
+		case a.OutlivedBy(u):
+			return auth.TokenError(auth.CodeTokenInvalid)
+		}
+		return tx.InsertEvent(ctx, auth.Event{
+			At: now, Kind: auth.EventProfileChanged, UserID: u.ID, ActorID: u.ID,
+			SessionID: a.SessionID, Client: c, Detail: strings.Join(changed, ", "),
+		})
+	})
+	if err != nil && !auth.IsKind(err, auth.TokenNotValid) {
+		err = fmt.Errorf("update profile of user %d: %w", a.UserID, err)
+	}
+	return u, err
+}
+
+// SetPassword gives an account a new password and signs it out everywhere: an
+// operator's act. Tokens without a session that were issued until now are dead
+// too.
+func (s *Service) SetPassword(ctx context.Context, userID int64, pw string) error {
+	u, err := s.Store.Read().UserByID(ctx, userID)
+	if err != nil {
+		return fmt.Errorf("read user %d: %w", userID, err)
+	}
+	var fields auth.Fields
+	fields.Add("password", s.passwordProblems(pw, u.Email, u.FirstName, u.LastName)...)
+	if err := fields.Err(); err != nil {
+		return err
+	}
+	encoded, err := s.hash(ctx, pw)
+	if err != nil {
+		return err
+	}
+	return s.change(ctx, userID, auth.EventPasswordChanged, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
+		if _, err := tx.UpdateUser(ctx, userID, auth.UserChange{Password: &encoded, SetValidAfter: true}, now); err != nil {
+			return nil, "", err
+		}
+		ended, err := tx.RevokeSessions(ctx, userID, "", now)
+		if err != nil {
+			return nil, "", err
+		}
+		rows := []auth.Revocation{{Kind: auth.RevokedUser, Key: strconv.FormatInt(userID, 10), IssuedBefore: now.Unix()}}
+		for _, id := range ended {
+			rows = append(rows, auth.Revocation{Kind: auth.RevokedSession, Key: id})
+		}
+		return rows, "", nil
+	})
+}
+
+// SetRole changes what a user may do, from the next request on: access tokens
+// that carry the old role are dead, the sessions go on.
+func (s *Service) SetRole(ctx context.Context, userID int64, role auth.Role) error {
+	return s.change(ctx, userID, auth.EventRoleChanged, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
+		// The no-op change locks the row, so that "from" is what is replaced.
+		before, err := tx.UpdateUser(ctx, userID, auth.UserChange{}, now)
+		if err != nil || before.Role == role {
+			return nil, "", errors.Join(err, unchangedIf(err == nil))
+		}
+		u, err := tx.UpdateUser(ctx, userID, auth.UserChange{Role: &role, RaiseGen: true, Touch: true}, now)
+		return generation(u, now), fmt.Sprintf("%s -> %s", before.Role, role), err
+	})
+}
+
+// Deactivate shuts an account: no login, every session ended, every access
+// token dead. Reactivation restores none of them.
+func (s *Service) Deactivate(ctx context.Context, userID int64) error {
+	return s.change(ctx, userID, auth.EventDeactivated, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
+		before, err := tx.UpdateUser(ctx, userID, auth.UserChange{}, now)
+		if err != nil || !before.IsActive {
+			return nil, "", errors.Join(err, unchangedIf(err == nil))
+		}
+		inactive := false
+		u, err := tx.UpdateUser(ctx, userID, auth.UserChange{IsActive: &inactive, RaiseGen: true, SetValidAfter: true, Touch: true}, now)
+		if err != nil {
+			return nil, "", err
+		}
+		_, err = tx.RevokeSessions(ctx, userID, "", now)
+		return generation(u, now), "", err
+	})
+}
+
+// Activate opens an account again.
+func (s *Service) Activate(ctx context.Context, userID int64) error {
+	return s.change(ctx, userID, auth.EventActivated, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
+		before, err := tx.UpdateUser(ctx, userID, auth.UserChange{}, now)
+		if err != nil || before.IsActive {
+			return nil, "", errors.Join(err, unchangedIf(err == nil))
+		}
+		active := true
+		_, err = tx.UpdateUser(ctx, userID, auth.UserChange{IsActive: &active, Touch: true}, now)
+		return nil, "", err
+	})
+}
+
+// Delete removes an account. Its id is never given again.
+func (s *Service) Delete(ctx context.Context, userID int64) error {
+	return s.change(ctx, userID, auth.EventUserDeleted, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
+		u, err := tx.DeleteUser(ctx, userID)
+		if err != nil {
+			return nil, "", err
+		}
+		u.Gen++
+		_, err = tx.RevokeSessions(ctx, userID, "", now)
+		return generation(u, now), "", err
+	})
+}
+
+// EndAllSessions signs everybody out and gives the number of sessions ended.
+// why is the event's kind: an operator's act or a restored backup.
+func (s *Service) EndAllSessions(ctx context.Context, why auth.EventKind) (int64, error) {
+	var n int64
+	err := s.change(ctx, 0, why, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
+		var err error
+		n, err = tx.EndAll(ctx, now)
+		return []auth.Revocation{{Kind: auth.RevokedAll, IssuedBefore: now.Unix()}}, fmt.Sprintf("%d sessions", n), err
+	})
+	return n, err
+}
+
+// errUnchanged ends a transaction that found nothing to do.
+var errUnchanged = errors.New("nothing to change")
+
+func unchangedIf(is bool) error {
+	if is {
+		return errUnchanged
+	}
+	return nil
+}
+
+// generation is the row that kills the access tokens of before u.Gen.
+func generation(u auth.User, now time.Time) []auth.Revocation {
+	return []auth.Revocation{{
+		Kind: auth.RevokedUser, Key: strconv.FormatInt(u.ID, 10), Gen: u.Gen, IssuedBefore: now.Unix(),
+	}}
+}
+
+// change runs an act on one account in a transaction: the change itself, its
+// event, and last, since the clock is the last lock, its revocations; after
+// the commit they are applied here.
+func (s *Service) change(ctx context.Context, userID int64, kind auth.EventKind,
+	act func(context.Context, auth.Tx, time.Time) ([]auth.Revocation, string, error),
+) error {
+	var written []auth.Revocation
+	now := s.Now()
+	err := s.Store.Update(ctx, func(tx auth.Tx) error {
+		rows, detail, err := act(ctx, tx, now)
+		if err != nil {
+			return err
+		}
+		if err := tx.InsertEvent(ctx, auth.Event{At: now, Kind: kind, UserID: userID, Detail: detail}); err != nil {
+			return err
+		}
+		written = nil
+		if len(rows) > 0 {
+			written, err = tx.Revoke(ctx, rows...)
+		}
+		return err
+	})
+	if errors.Is(err, errUnchanged) {
+		return nil
+	}
+	if err != nil {
+		s.Revoked.CatchUp(ctx)
+		return fmt.Errorf("%s of user %d: %w", kind, userID, err)
+	}
+	s.Revoked.Apply(written...)
+	return nil
+}
+
+func (s *Service) hash(ctx context.Context, pw string) (string, error) {
+	encoded, err := s.Hasher.Hash(ctx, pw)
+	if busy := new(password.BusyError); errors.As(err, &busy) {
+		return "", &auth.Error{Kind: auth.Unavailable, Code: auth.CodeBusy, RetryAfter: busy.RetryAfter}
+	}
+	if err != nil {
+		return "", fmt.Errorf("hash password: %w", err)
+	}
+	return encoded, nil
+}
+
+// passwordProblems asks the validators; names in the order of Django's
+// DEFAULT_USER_ATTRIBUTES.
+func (s *Service) passwordProblems(pw, email, firstName, lastName string) []auth.Problem {
+	var out []auth.Problem
+	for _, p := range s.Policy.Validate(pw,
+		password.Attribute{Name: "first name", Value: firstName},
+		password.Attribute{Name: "last name", Value: lastName},
+		password.Attribute{Name: "email address", Value: email},
+	) {
+		out = append(out, auth.Problem{Code: auth.Code(p.Code), Params: p.Params})
+	}
+	return out
+}
