@@ -1,0 +1,85 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/password"
+	"github.com/latchkey-auth/latchkey/internal/session"
+	"github.com/latchkey-auth/latchkey/internal/throttle"
+)
+
+// Options are the settings of a Service. All are required.
+type Options struct {
+	Store    auth.Store
+	Sessions *session.Service
+	Hasher   *password.Hasher
+	Throttle *throttle.Throttle
+	Failures *Failures
+	Now      func() time.Time
+}
+
+// Service is the acts of signing in. It is safe for concurrent use.
+type Service struct{ Options }
+
+// New makes a Service.
+func New(o Options) *Service { return &Service{o} }
+
+// Password signs a user in by e-mail and password.
+//
+// An unknown e-mail, an inactive account and one without a usable password
+// cost the same hash as a wrong password and get the same answer: an error of
+// kind BadCredentials. TooMany comes from the throttle, before any hash;
+// Unavailable when too many passwords are being checked already.
+func (s *Service) Password(ctx context.Context, email auth.Email, pw string, c auth.Client) (session.Tokens, auth.User, error) {
+	refused := func(err error) (session.Tokens, auth.User, error) { return session.Tokens{}, auth.User{}, err }
+
+	// The attempt takes its place before the hash, so that guesses made at the
+	// same time cannot exceed the limit; one that ends without a verdict gives
+	// it back.
+	addr, _ := netip.ParseAddr(c.Address)
+	place, wait := s.Throttle.Attempt(email.Key, addr)
+	if place == nil {
+		return refused(&auth.Error{Kind: auth.TooMany, Code: auth.CodeThrottled, RetryAfter: wait})
+	}
+	u, err := s.Store.Read().UserByEmail(ctx, email.Key)
+	if err != nil && !errors.Is(err, auth.ErrNotFound) {
+		place.GiveBack()
+		return refused(fmt.Errorf("look up e-mail: %w", err))
+	}
+	ok, rehash, err := s.Hasher.Verify(ctx, pw, u.Password)
+	if err != nil {
+		place.GiveBack()
+		if busy := new(password.BusyError); errors.As(err, &busy) {
+			return refused(&auth.Error{Kind: auth.Unavailable, Code: auth.CodeBusy, RetryAfter: busy.RetryAfter})
+		}
+		return refused(fmt.Errorf("verify password: %w", err))
+	}
+	if !ok || !u.IsActive {
+		s.Failures.Add(u.ID, c.Address, s.Now())
+		return refused(&auth.Error{Kind: auth.BadCredentials, Code: auth.CodeBadCredentials})
+	}
+	opening := auth.Opening{
+		UserID: u.ID, CredentialVersion: u.CredentialVersion,
+		Session: auth.NewSession{Client: c}, Event: auth.EventLoggedIn,
+	}
+	if rehash {
+		// Without a place to hash in, the upgrade waits for the next login.
+		opening.Rehash, err = s.Hasher.Hash(ctx, pw)
+		if busy := new(password.BusyError); err != nil && !errors.As(err, &busy) {
+			place.GiveBack()
+			return refused(fmt.Errorf("hash password again: %w", err))
+		}
+	}
+	tokens, u, err := s.Sessions.Open(ctx, opening)
+	if auth.IsKind(err, auth.BadCredentials) {
+		s.Failures.Add(opening.UserID, c.Address, s.Now())
+		return refused(err)
+	}
+	place.GiveBack()
+	return tokens, u, err
+}
