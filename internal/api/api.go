@@ -1,0 +1,174 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/account"
+	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/session"
+)
+
+// MaxBody is how many bytes of a request's body are read unless Options says
+// otherwise.
+const MaxBody = 64 << 10
+
+// Sessions is what of package session is needed here.
+type Sessions interface {
+	Authenticate(ctx context.Context, accessToken string) (session.Access, error)
+	User(ctx context.Context, a session.Access) (auth.User, error)
+	Refresh(ctx context.Context, refreshToken string, c auth.Client, arrived time.Time) (session.Tokens, auth.User, error)
+	Logout(ctx context.Context, a session.Access, refreshToken string, c auth.Client) error
+	Verify(ctx context.Context, token string) error
+}
+
+// Logins is what of package login is needed here.
+type Logins interface {
+	Password(ctx context.Context, email auth.Email, password string, c auth.Client) (session.Tokens, auth.User, error)
+}
+
+// Accounts is what of package account is needed here.
+type Accounts interface {
+	Register(ctx context.Context, r account.Registration, c auth.Client) (session.Tokens, auth.User, error)
+	MayRegister(role auth.Role, caller *auth.User) bool
+	UpdateProfile(ctx context.Context, a session.Access, p account.Profile, c auth.Client) (auth.User, error)
+}
+
+// Options are what the API stands on.
+type Options struct {
+	Sessions Sessions
+	Logins   Logins
+	Accounts Accounts
+	// Log receives what went wrong inside, with the request's context, so that
+	// its handler can add the request id.
+	Log *slog.Logger
+	// Client gives the address and user agent of a request as the server
+	// determined them.
+	Client func(*http.Request) auth.Client
+	// RegistrationRoles are the roles that anybody may register with; design.md,
+	// "anybody registers as admin".
+	RegistrationRoles []auth.Role
+	// RegistrationOpen says whether anybody may register at all.
+	RegistrationOpen bool
+	// HideSchema leaves the description of the API out (docs.public = false).
+	HideSchema bool
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// MaxBody is how many bytes of a body are read; 0 means MaxBody.
+	MaxBody int64
+}
+
+// UserNoter may be implemented by the http.ResponseWriter given to the API. It
+// is told the id of the user whom the request concerns as soon as it is known,
+// for the request's line in the log. The route is in http.Request.Pattern.
+type UserNoter interface{ NoteUser(id int64) }
+
+// API serves the guide's endpoints. It is safe for concurrent use.
+type API struct {
+	Options
+	routes map[string]*route
+	bodies sync.Pool // *source
+}
+
+// New makes the handler of everything under /api/.
+func New(o Options) http.Handler {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.MaxBody == 0 {
+		o.MaxBody = MaxBody
+	}
+	a := &API{Options: o}
+	a.bodies.New = func() any { return new(source) }
+	a.routes = index(a.table())
+	if o.HideSchema {
+		delete(a.routes, schemaPath)
+		delete(a.routes, strings.TrimSuffix(schemaPath, "/"))
+	}
+	return a
+}
+
+// Header values that are the same in every answer. They have no spare
+// capacity, so that nobody's Header.Add can write into them.
+var (
+	hdrJSON     = []string{"application/json"}
+	hdrDeny     = []string{"DENY"}
+	hdrNoSniff  = []string{"nosniff"}
+	hdrReferrer = []string{"same-origin"}
+	hdrVary     = []string{"Origin"}
+	hdrNoStore  = []string{"no-store"}
+	hdrBearer   = []string{`Bearer realm="api"`}
+	hdrClose    = []string{"close"}
+)
+
+// setHeaders sets what every answer has.
+func setHeaders(h http.Header) {
+	h["X-Frame-Options"] = hdrDeny
+	h["X-Content-Type-Options"] = hdrNoSniff
+	h["Referrer-Policy"] = hdrReferrer
+	h["Cache-Control"] = hdrNoStore
+	if h["Vary"] == nil { // CORS may have set it already
+		h["Vary"] = hdrVary
+	}
+}
+
+// ServeHTTP answers a request in the order of checks of the package comment.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	setHeaders(h)
+	rt := a.route(r)
+	if rt == nil {
+		a.fail(w, r, bare, errNotFound)
+		return
+	}
+	r.Pattern = rt.path
+	h["Allow"] = rt.allow
+	if err := a.serve(w, r, rt); err != nil {
+		a.fail(w, r, rt.errors, err)
+	}
+}
+
+// serve does what comes before the handler. Without a token a request with a
+// wrong method is 401, not 405, and so is one with a broken body: DRF
+// authenticates first.
+func (a *API) serve(w http.ResponseWriter, r *http.Request, rt *route) error {
+	if r.Method == http.MethodOptions {
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	if rt.who == bearer {
+		who, err := a.authenticate(r)
+		if err != nil {
+			return err
+		}
+		note(w, who.User.ID)
+		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, &who))
+	}
+	handle := rt.handler(r.Method)
+	if handle == nil {
+		return &refusal{status: http.StatusMethodNotAllowed, detail: methodText(r.Method)}
+	}
+	return handle(w, r)
+}
+
+// route finds the endpoint by its exact path, with or without the slash at the
+// end. Nothing is cleaned: "//", "..", another case and an encoded slash are
+// other paths (design.md, "301 for a missing slash"). Encoded letters match,
+// as they do in Django.
+func (a *API) route(r *http.Request) *route {
+	if raw := r.URL.RawPath; raw != "" && (strings.Contains(raw, "%2f") || strings.Contains(raw, "%2F")) {
+		return nil
+	}
+	return a.routes[r.URL.Path]
+}
+
+// note tells whom a request concerns.
+func note(w http.ResponseWriter, userID int64) {
+	if n, ok := w.(UserNoter); ok {
+		n.NoteUser(userID)
+	}
+}

@@ -1,0 +1,218 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/auth"
+)
+
+// refusal is an answer of this package's own: {"detail":…} with a status.
+type refusal struct {
+	status int
+	detail string
+}
+
+func (e *refusal) Error() string { return e.detail }
+
+var (
+	errNotFound         = &refusal{http.StatusNotFound, textNotFound}
+	errTooLarge         = &refusal{http.StatusRequestEntityTooLarge, textTooLarge}
+	errUnreadable       = &refusal{http.StatusBadRequest, textUnreadable}
+	errSlow             = &refusal{http.StatusRequestTimeout, textTimeout}
+	errNoCredentials    = &auth.Error{Kind: auth.Unauthenticated, Code: auth.CodeNoCredentials}
+	errBadAuthorization = &auth.Error{Kind: auth.Unauthenticated, Code: auth.CodeBadAuthorization}
+	errClosed           = &auth.Error{Kind: auth.PermissionDenied, Code: auth.CodeClosed}
+)
+
+// headerError is an error with the token of the Authorization header.
+// SimpleJWT words it otherwise than the same error with a token in a body.
+type headerError struct{ err error }
+
+func (e *headerError) Error() string { return e.err.Error() }
+func (e *headerError) Unwrap() error { return e.err }
+
+// WriteNotFound, WriteBadHost, WriteStarting and WriteInternalError are the
+// errors that the server answers without having reached an endpoint.
+
+// WriteNotFound answers 404.
+func WriteNotFound(w http.ResponseWriter) {
+	setHeaders(w.Header())
+	detail(w, nil, http.StatusNotFound, textNotFound, "")
+}
+
+// WriteBadHost answers 400 for a Host that is not ours. As in Django that is
+// before what sets X-Frame-Options.
+func WriteBadHost(w http.ResponseWriter) {
+	setHeaders(w.Header())
+	delete(w.Header(), "X-Frame-Options")
+	detail(w, nil, http.StatusBadRequest, textBadHost, "")
+}
+
+// WriteStarting answers 503 while the revocations are not loaded yet.
+func WriteStarting(w http.ResponseWriter) {
+	setHeaders(w.Header())
+	later(w, nil, http.StatusServiceUnavailable, textUnavailable, 0)
+}
+
+// WriteInternalError answers 500 where nothing has been written yet. It logs
+// nothing.
+func WriteInternalError(w http.ResponseWriter) {
+	setHeaders(w.Header())
+	detail(w, nil, http.StatusInternalServerError, textInternal, "")
+}
+
+// fail answers an error. It is the only code that writes an error's body.
+// Whatever is no refusal and no auth.Error is internal: it is logged and the
+// answer says nothing of it.
+func (a *API) fail(w http.ResponseWriter, r *http.Request, d dialect, err error) {
+	var (
+		own  *refusal
+		told *auth.Error
+	)
+	switch {
+	case errors.As(err, &own):
+		if own.status == http.StatusRequestEntityTooLarge || own.status == http.StatusRequestTimeout {
+			// What is left of the body shall not be read.
+			w.Header()["Connection"] = hdrClose
+		}
+		detail(w, r, own.status, own.detail, "")
+	case errors.As(err, &told):
+		a.told(w, r, d, told, err)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		// Of a client that has gone nothing is logged. The answer reaches
+		// nobody then; if the server itself gave up, it must not be an empty 200.
+		later(w, r, http.StatusServiceUnavailable, textUnavailable, 0)
+	default:
+		a.Log.LogAttrs(r.Context(), slog.LevelError, "request failed",
+			slog.String("route", r.Pattern), slog.String("error", err.Error()))
+		detail(w, r, http.StatusInternalServerError, textInternal, "")
+	}
+}
+
+// told answers what an act refused.
+func (a *API) told(w http.ResponseWriter, r *http.Request, d dialect, e *auth.Error, err error) {
+	switch e.Kind {
+	case auth.Invalid:
+		invalid(w, r, d, e.Fields)
+	case auth.BadCredentials:
+		invalid(w, r, credentials, auth.Fields{{
+			Field: auth.NonField, Problems: []auth.Problem{{Code: auth.CodeBadCredentials}},
+		}})
+	case auth.Unauthenticated:
+		w.Header()["Www-Authenticate"] = hdrBearer
+		if e.Code == auth.CodeBadAuthorization {
+			detail(w, r, http.StatusUnauthorized, textBadAuthorization, string(auth.CodeBadAuthorization))
+		} else {
+			detail(w, r, http.StatusUnauthorized, textNoCredentials, "")
+		}
+	case auth.TokenNotValid:
+		w.Header()["Www-Authenticate"] = hdrBearer
+		var header *headerError
+		token(w, r, e.Code, errors.As(err, &header))
+	case auth.PermissionDenied:
+		words := textForbidden
+		if e.Code == auth.CodeClosed {
+			words = textClosed
+		}
+		detail(w, r, http.StatusForbidden, words, "")
+	case auth.Missing:
+		detail(w, r, http.StatusNotFound, textNotFound, "")
+	case auth.Conflict:
+		detail(w, r, http.StatusConflict, textConflict, "")
+	case auth.TooMany:
+		later(w, r, http.StatusTooManyRequests, throttledText(seconds(e.RetryAfter)), e.RetryAfter)
+	case auth.Unavailable:
+		if e.Cause != nil && r.Context().Err() == nil {
+			a.Log.LogAttrs(r.Context(), slog.LevelWarn, "request put off",
+				slog.String("route", r.Pattern), slog.String("error", err.Error()))
+		}
+		later(w, r, http.StatusServiceUnavailable, textUnavailable, e.RetryAfter)
+	default:
+		a.fail(w, r, d, fmt.Errorf("unknown kind of error: %s", e.Error()))
+	}
+}
+
+// detail answers {"detail":…} and, if there is one, a code.
+func detail(w http.ResponseWriter, r *http.Request, status int, words, code string) {
+	answer(w, r, status, func(b []byte) []byte {
+		b = append(b, `{"detail":`...)
+		b = appendString(b, words)
+		if code != "" {
+			b = append(b, `,"code":`...)
+			b = appendString(b, code)
+		}
+		return append(b, '}')
+	})
+}
+
+// later answers with Retry-After in seconds.
+func later(w http.ResponseWriter, r *http.Request, status int, words string, wait time.Duration) {
+	w.Header()["Retry-After"] = []string{strconv.Itoa(seconds(wait))}
+	detail(w, r, status, words, "")
+}
+
+// token answers what is wrong with a token. One that is no token at all gets
+// the shape with "messages" if it came in the header, the guide's otherwise; a
+// good one whose user is at fault has the same shape in both places.
+func token(w http.ResponseWriter, r *http.Request, c auth.Code, header bool) {
+	words, code := tokenText(c)
+	if !header || code != codeTokenNotValid || c == auth.CodeTokenNoUser {
+		detail(w, r, http.StatusUnauthorized, words, code)
+		return
+	}
+	answer(w, r, http.StatusUnauthorized, func(b []byte) []byte {
+		b = append(b, `{"detail":`...)
+		b = appendString(b, textNoTokenType)
+		b = append(b, `,"code":"`+codeTokenNotValid+`","messages":[{"token_class":"AccessToken","token_type":"access","message":`...)
+		b = appendString(b, words)
+		return append(b, `}]}`...)
+	})
+}
+
+// invalid answers what is wrong with the fields of a form.
+func invalid(w http.ResponseWriter, r *http.Request, d dialect, fields auth.Fields) {
+	status, title := http.StatusBadRequest, ""
+	switch d {
+	case bare:
+	case wrapped:
+		title = textInvalidData
+	case credentials:
+		status, title = http.StatusUnauthorized, textInvalidCredentials
+	}
+	answer(w, r, status, func(b []byte) []byte {
+		if title == "" {
+			return appendProblems(b, fields)
+		}
+		b = append(b, `{"error":`...)
+		b = appendString(b, title)
+		b = append(b, `,"details":`...)
+		b = appendProblems(b, fields)
+		return append(b, '}')
+	})
+}
+
+// appendProblems writes {"field":["text",…],…}.
+func appendProblems(b []byte, fields auth.Fields) []byte {
+	b = append(b, '{')
+	for i, f := range fields {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(b, f.Field)
+		b = append(b, ":["...)
+		for j, p := range f.Problems {
+			if j > 0 {
+				b = append(b, ',')
+			}
+			b = appendString(b, ProblemText(p))
+		}
+		b = append(b, ']')
+	}
+	return append(b, '}')
+}
