@@ -1,0 +1,141 @@
+package config
+
+import (
+	"net/netip"
+
+	"github.com/latchkey-auth/latchkey/internal/auth"
+)
+
+// Config is everything that can be set. Default gives it with nothing set and
+// Load from the sources; both have been checked.
+//
+// The tags of a field are its documentation: key (its name within its
+// section), default (as the file would say it), help (one or more sentences),
+// oneof (the words allowed), range (of an integer, or of a duration).
+type Config struct {
+	Listen    string      `key:"listen" default:"127.0.0.1:8000" help:"Address and port to serve on. An empty host (:8000) means every address of the machine; port 0 takes a free one."`
+	Data      string      `key:"data" default:"./data" help:"Folder of the embedded database and of the key that Latchkey makes for itself. Made with mode 0700 if it is not there."`
+	Database  DatabaseURL `key:"database" default:"" help:"Where the data is kept: empty for SQLite in the data folder, or postgres://user@host/name for PostgreSQL. A password in it is better given by PGPASSWORD or a .pgpass file than by a flag."`
+	PublicURL string      `key:"public_url" default:"" help:"The address under which people reach this server, such as https://auth.example.com. Used where Latchkey writes a link to itself."`
+	Hosts     []string    `key:"hosts" default:"" help:"Host names that requests may be addressed to. A leading dot (.example.com) takes the domain and all below it. Empty takes any."`
+
+	Signing      Signing      `key:"signing" help:"The key that tokens are signed with."`
+	Tokens       Tokens       `key:"tokens" help:"How long tokens and sessions last."`
+	Registration Registration `key:"registration" help:"Who may register, and as what."`
+	Password     Password     `key:"password" help:"Rules for passwords, and the memory for hashing them."`
+	Throttle     Throttle     `key:"throttle" help:"Limits on attempts."`
+	Proxy        Proxy        `key:"proxy" help:"Proxies in front of this server."`
+	Cors         Cors         `key:"cors" help:"Which browser applications may call from another origin."`
+	Keys         Keys         `key:"keys" help:"How the key ring is kept."`
+	Audit        Audit        `key:"audit" help:"The audit trail."`
+	TLS          TLS          `key:"tls" help:"TLS by certificate files. Without them Latchkey speaks plain HTTP and belongs behind a proxy."`
+	Timeouts     Timeouts     `key:"timeouts" help:"How long a client may take."`
+	Postgres     Postgres     `key:"postgres" help:"The connections to PostgreSQL."`
+	Docs         Docs         `key:"docs" help:"The description of the API."`
+	Log          Log          `key:"log" help:"The log, on standard error."`
+
+	origins             map[string]Origin
+	signingKey, sealKey Secret // of the setting or of the file that it names
+	fileMode            uint32 // permission bits of the file that was read
+}
+
+// Signing is the key that tokens are signed with; design.md, "Keys".
+type Signing struct {
+	Key     Secret `key:"key" help:"The secret itself, such as Django's SECRET_KEY, so that tokens are valid on both sides. Its UTF-8 bytes are the HS256 key; 32 of them at least. Empty: Latchkey makes a key of its own."`
+	KeyFile string `key:"key_file" default:"" help:"A file that holds the secret instead; one line break at its end is not part of it."`
+}
+
+// Tokens is how long tokens and sessions last, in whole seconds. access is at
+// most refresh, refresh at most session_max.
+type Tokens struct {
+	Access     Duration `key:"access" default:"180m" range:"1s-365d" help:"Lifetime of an access token."`
+	Refresh    Duration `key:"refresh" default:"3d" range:"1s-3650d" help:"Lifetime of a refresh token, and so how long a session may rest."`
+	SessionMax Duration `key:"session_max" default:"30d" range:"1s-3650d" help:"How long after the login a session ends, however often it was renewed."`
+	Reuse      Reuse    `key:"reuse" default:"strict" oneof:"strict grace tolerant" help:"What happens when a rotated refresh token is presented again. strict: it is refused and, but for a race of 10 s, ends the session. grace: within 10 s of the rotation the same successor is given again. tolerant: as long as the successor has not been used."`
+}
+
+// Reuse is what a rotated refresh token does when it comes again; the table
+// in design.md, "Refresh, as a state machine".
+type Reuse string
+
+// The ways to meet reuse.
+const (
+	ReuseStrict   Reuse = "strict"
+	ReuseGrace    Reuse = "grace"
+	ReuseTolerant Reuse = "tolerant"
+)
+
+// Registration is who may register without an admin's token.
+type Registration struct {
+	Open  bool        `key:"open" default:"true" help:"Whether anybody may register."`
+	Roles []auth.Role `key:"roles" default:"employee,client" help:"The roles that may be asked for at registration: admin, manager, employee, client. An admin may give any."`
+}
+
+// Password is the policy and the work budget.
+type Password struct {
+	MinLength int    `key:"min_length" default:"8" range:"8-128" help:"The shortest password in characters."`
+	List      string `key:"list" default:"" help:"A file of passwords that are refused, one per line, beside the built-in list of common ones."`
+	Memory    int    `key:"memory" default:"0" range:"0-65536" help:"Memory in MiB that hashes at work may take together; a hash takes 19 or what the stored format asks. 0 chooses by the number of processors. Logins beyond it wait, then get 503."`
+}
+
+// Throttle is the limits on attempts; design.md, "Throttle".
+type Throttle struct {
+	Enabled bool     `key:"enabled" default:"true" help:"Whether attempts are limited at all."`
+	Account int      `key:"account" default:"10" range:"1-1000000" help:"Failed attempts per account in a window, on login and password change."`
+	Address int      `key:"address" default:"30" range:"1-1000000" help:"Failed attempts per client address in a window; IPv6 is counted by /64."`
+	Window  Duration `key:"window" default:"15m" range:"1s-7d" help:"The length of that window."`
+	Burst   int      `key:"burst" default:"100" range:"1-1000000" help:"Registrations that one address may make at once."`
+	Every   Duration `key:"every" default:"30s" range:"1s-1d" help:"How long until an address that has used them up may register once more."`
+}
+
+// Proxy is who is believed about the client's address.
+type Proxy struct {
+	Trusted []netip.Prefix `key:"trusted" default:"" help:"Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. Never a network that clients are in."`
+}
+
+// Cors is the origins that browsers may call from.
+type Cors struct {
+	Origins []string `key:"origins" default:"http://localhost:3000,http://127.0.0.1:3000" help:"Origins of the applications, each scheme://host or scheme://host:port."`
+}
+
+// Keys is how the key ring is kept at rest.
+type Keys struct {
+	SealKey     Secret `key:"seal_key" help:"32 random bytes in base64 or hex that seal the keys kept in PostgreSQL. openssl rand -base64 32 makes one."`
+	SealKeyFile string `key:"seal_key_file" default:"" help:"A file that holds the seal key instead, in the same form."`
+}
+
+// Audit is the audit trail.
+type Audit struct {
+	Retention Duration `key:"retention" default:"90d" range:"1d-36500d" help:"How long events are kept."`
+}
+
+// TLS is the server's certificate; both files or none.
+type TLS struct {
+	Cert string `key:"cert" default:"" help:"File of the certificate and its chain, PEM."`
+	Key  string `key:"key" default:"" help:"File of its private key, PEM."`
+}
+
+// Timeouts is how long a client may take before it is cut off.
+type Timeouts struct {
+	Header Duration `key:"header" default:"10s" range:"1s-10m" help:"To send the head of a request."`
+	Read   Duration `key:"read" default:"10s" range:"1s-10m" help:"To send all of it. The same as header spares a system call for each request."`
+	Write  Duration `key:"write" default:"30s" range:"1s-10m" help:"To be answered, from the end of its head."`
+	Idle   Duration `key:"idle" default:"2m" range:"1s-1h" help:"To send the next request on an open connection."`
+	Drain  Duration `key:"drain" default:"10s" range:"1s-10m" help:"For requests under way when the server is told to stop."`
+}
+
+// Postgres is the connections to PostgreSQL.
+type Postgres struct {
+	MaxConns int `key:"max_conns" default:"16" range:"2-1000" help:"The most connections that one node opens."`
+}
+
+// Docs is the description of the API.
+type Docs struct {
+	Public bool `key:"public" default:"true" help:"Whether the API's description is served, at /api/schema/. It tells nothing that is not in the documentation."`
+}
+
+// Log is how the log is written.
+type Log struct {
+	Format string `key:"format" default:"auto" oneof:"auto json text" help:"auto is json, but text on a terminal."`
+	Level  string `key:"level" default:"info" oneof:"debug info warn error" help:"The least level that is written."`
+}
