@@ -1,0 +1,234 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/api"
+	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/throttle"
+)
+
+// requestTime is how long a request may take inside; after it the answer is
+// 503. It is longer than an outage of the database that is waited out, and
+// than the queue for a place to hash in.
+const requestTime = 10 * time.Second
+
+// front is what every request passes: its id, the log line, panics, CORS, the
+// host, health, and then the API or the rest.
+type front struct {
+	api     atomic.Pointer[http.Handler] // nil until the server may answer
+	rest    http.Handler
+	health  *health
+	cors    *cors
+	hosts   hosts
+	trusted []netip.Prefix
+	log     *slog.Logger
+	now     func() time.Time
+	// proxyTold keeps the warning on forwarded headers to one line.
+	proxyTold sync.Once
+
+	ids struct {
+		prefix string
+		next   atomic.Uint64
+	}
+}
+
+// newID gives a request id: 8 random hex digits of this process and a counter.
+func (f *front) newID() string {
+	b := append(make([]byte, 0, 32), f.ids.prefix...)
+	return string(strconv.AppendUint(append(b, '-'), f.ids.next.Add(1), 36))
+}
+
+func randomPrefix() string {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return hex.EncodeToString(b[:])
+}
+
+// exchange is one request under way: the ResponseWriter that the handlers see.
+// It notes what the log line needs.
+type exchange struct {
+	http.ResponseWriter
+	status int
+	id     string
+	route  string
+	userID int64
+	client auth.Client
+}
+
+// exchangeKey is under which a request's context carries its exchange.
+type exchangeKey struct{}
+
+// clientOf is who asks, for the API.
+func clientOf(r *http.Request) auth.Client {
+	if e, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
+		return e.client
+	}
+	return auth.Client{}
+}
+
+// requestLog adds the request's id to what is logged with its context.
+type requestLog struct{ slog.Handler }
+
+func (h requestLog) Handle(ctx context.Context, record slog.Record) error {
+	if e, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+		record.AddAttrs(slog.String("request", e.id))
+	}
+	return h.Handler.Handle(ctx, record) //nolint:wrapcheck // A handler's error is its own.
+}
+
+func (e *exchange) WriteHeader(status int) {
+	if e.status == 0 && status >= 200 {
+		e.status = status
+	}
+	e.ResponseWriter.WriteHeader(status)
+}
+
+func (e *exchange) Write(b []byte) (int, error) {
+	if e.status == 0 {
+		e.status = http.StatusOK
+	}
+	return e.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (e *exchange) Unwrap() http.ResponseWriter { return e.ResponseWriter }
+
+// NoteUser is told who asks; see api.UserNoter.
+func (e *exchange) NoteUser(id int64) { e.userID = id }
+
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := f.now()
+	e := &exchange{ResponseWriter: w, id: requestID(r)}
+	if e.id == "" {
+		e.id = f.newID()
+	}
+	e.client = f.client(r)
+	w.Header()["X-Request-Id"] = []string{e.id}
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler { //nolint:errorlint // The sentinel is compared as net/http does.
+				panic(p)
+			}
+			f.log.Error("panic", "request", e.id, "route", e.route, "panic", p, "stack", string(debug.Stack()))
+			if e.status == 0 {
+				f.cors.allow(e.Header(), r)
+				api.WriteInternalError(e)
+			}
+		}
+		f.logLine(r, e, f.now().Sub(start))
+	}()
+	f.serve(e, r)
+}
+
+func (f *front) serve(e *exchange, r *http.Request) {
+	if f.cors.preflight(e, r) {
+		e.route = "preflight"
+		return
+	}
+	f.cors.allow(e.Header(), r)
+	switch path := r.URL.Path; {
+	case path == "/healthz":
+		e.route = path
+		f.health.live(e, r)
+	case path == "/readyz":
+		e.route = path
+		f.health.ready(e, r)
+	case !f.hosts.allow(r.Host):
+		e.route = "host"
+		api.WriteBadHost(e)
+	case path == "/api" || strings.HasPrefix(path, "/api/"):
+		h := f.api.Load()
+		if h == nil {
+			api.WriteStarting(e)
+			return
+		}
+		ctx := &requestContext{Context: r.Context(), exchange: e, deadline: time.Now().Add(requestTime)}
+		defer ctx.release()
+		r = r.WithContext(ctx)
+		(*h).ServeHTTP(e, r)
+		e.route = r.Pattern
+	default:
+		f.rest.ServeHTTP(e, r)
+	}
+}
+
+// client finds out who asks: the peer, or what trusted proxies say of it.
+func (f *front) client(r *http.Request) auth.Client {
+	addr, ignored := throttle.ClientAddress(r.RemoteAddr, r.Header, f.trusted)
+	if ignored {
+		f.proxyTold.Do(func() {
+			f.log.Warn("a peer on this machine sends forwarded headers but is no trusted proxy: they are ignored, and failed logins are not counted by address; set proxy.trusted if it is yours")
+		})
+	}
+	c := auth.Client{UserAgent: cut(r.UserAgent(), 512)}
+	if addr.IsValid() {
+		c.Address = addr.String()
+	}
+	return c
+}
+
+// requestID takes the id that a proxy gave, if it is one that can stand in a
+// log: up to 64 letters, digits, dots, dashes and underscores.
+func requestID(r *http.Request) string {
+	v, ok := r.Header["X-Request-Id"]
+	if !ok || len(v) != 1 || len(v[0]) == 0 || len(v[0]) > 64 {
+		return ""
+	}
+	for _, c := range []byte(v[0]) {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '-' || c == '_') {
+			return ""
+		}
+	}
+	return v[0]
+}
+
+// cut shortens s to at most n bytes of valid UTF-8 without NUL, which
+// PostgreSQL does not store.
+func cut(s string, n int) string {
+	if len(s) > n {
+		s = s[:n]
+	}
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "")
+}
+
+// logLine is the one line of a request. The route is a pattern, never the path
+// that was asked for; there is no body, token, or e-mail in it.
+func (f *front) logLine(r *http.Request, e *exchange, took time.Duration) {
+	level := slog.LevelInfo
+	if e.status >= 500 {
+		level = slog.LevelError
+	}
+	if !f.log.Enabled(r.Context(), level) {
+		return
+	}
+	route := e.route
+	if route == "" {
+		route = "-"
+	}
+	f.log.LogAttrs(r.Context(), level, "request",
+		slog.String("id", e.id), slog.String("method", method(r)), slog.String("route", route),
+		slog.Int("status", e.status), slog.Int64("us", took.Microseconds()), slog.Int64("user", e.userID))
+}
+
+// method is the request's method if it is one that exists: it is a word of the
+// client's.
+func method(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodOptions, http.MethodTrace, http.MethodConnect:
+		return r.Method
+	}
+	return "other"
+}

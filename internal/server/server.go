@@ -1,0 +1,334 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/account"
+	"github.com/latchkey-auth/latchkey/internal/api"
+	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/config"
+	"github.com/latchkey-auth/latchkey/internal/keyring"
+	"github.com/latchkey-auth/latchkey/internal/login"
+	"github.com/latchkey-auth/latchkey/internal/password"
+	"github.com/latchkey-auth/latchkey/internal/session"
+	"github.com/latchkey-auth/latchkey/internal/store/postgres"
+	"github.com/latchkey-auth/latchkey/internal/store/sqlite"
+	"github.com/latchkey-auth/latchkey/internal/throttle"
+)
+
+// maxHeader is the most bytes of a request's head; more is 431.
+const maxHeader = 16 << 10
+
+// RunOptions are what a caller of Run may want to know or set.
+type RunOptions struct {
+	// Ready is called once with the address when requests are answered.
+	Ready func(addr string)
+	// Store, when not nil, is used instead of the one that the configuration
+	// names (tests put a failing one in front).
+	Store auth.Store
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// OpenStore opens the database that the configuration names, migrated to this
+// binary's schema. The caller closes it.
+func OpenStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (auth.Store, error) {
+	return openStore(ctx, cfg, log, time.Now)
+}
+
+func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() time.Time) (auth.Store, error) {
+	if cfg.Database.IsPostgres() {
+		db, err := postgres.Open(ctx, postgres.Options{
+			URL: cfg.Database.Reveal(), Now: now, Log: log, MaxConns: cfg.Postgres.MaxConns,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("open PostgreSQL: %w", err)
+		}
+		return db, nil
+	}
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	db, err := sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(cfg.Data, sqlite.FileName), Now: now, Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("open SQLite: %w", err)
+	}
+	return db, nil
+}
+
+// OpenRing opens the key ring that the configuration names.
+func OpenRing(ctx context.Context, cfg *config.Config, store auth.Store, log *slog.Logger) (*keyring.Ring, error) {
+	o := keyring.Options{
+		SigningKey: cfg.SigningKey(), SealKey: cfg.SealKey(), Now: time.Now,
+	}
+	if !cfg.Database.IsPostgres() {
+		o.SecretFile = filepath.Join(cfg.Data, keyring.FileName)
+	}
+	ring, err := keyring.Open(ctx, store, o)
+	if err != nil {
+		return nil, fmt.Errorf("open the key ring: %w", err)
+	}
+	for _, w := range ring.Warnings() {
+		log.Warn(w)
+	}
+	return ring, nil
+}
+
+// acts is everything above storage that answers requests.
+type acts struct {
+	ring     *keyring.Ring
+	revoked  *session.Revoked
+	failures *login.Failures
+	sessions *session.Service
+	logins   *login.Service
+	accounts *account.Service
+}
+
+func newActs(ctx context.Context, cfg *config.Config, store auth.Store, log *slog.Logger, now func() time.Time) (*acts, error) {
+	// The store knows the largest lifetime ever configured: a revocation must
+	// outlive the longest token that it concerns.
+	if err := store.Update(ctx, func(tx auth.Tx) error {
+		return tx.RaiseMaxAccess(ctx, cfg.Tokens.Access.Std())
+	}); err != nil {
+		return nil, fmt.Errorf("store the access lifetime: %w", err)
+	}
+	ring, err := OpenRing(ctx, cfg, store, log)
+	if err != nil {
+		return nil, err
+	}
+	a := &acts{ring: ring}
+	a.revoked = session.NewRevoked(store, now, log, 0)
+	a.failures = login.NewFailures(store, log)
+	a.sessions = session.New(session.Options{
+		Store: store, Ring: ring, Revoked: a.revoked, Reuse: session.Reuse(cfg.Tokens.Reuse),
+		AccessLifetime: cfg.Tokens.Access.Std(), RefreshLifetime: cfg.Tokens.Refresh.Std(),
+		SessionMax: cfg.Tokens.SessionMax.Std(), Now: now, Log: log,
+	})
+	hasher := password.NewHasher(password.Options{Memory: int64(cfg.Password.Memory) << 20})
+	hasher.MakeRoom()
+	policy, err := password.NewPolicy(password.PolicyOptions{MinLength: cfg.Password.MinLength, List: cfg.Password.List})
+	if err != nil {
+		return nil, fmt.Errorf("password rules: %w", err)
+	}
+	limits := throttle.New(throttle.Options{
+		Enabled: cfg.Throttle.Enabled, Now: now,
+		Account: cfg.Throttle.Account, Address: cfg.Throttle.Address, Window: cfg.Throttle.Window.Std(),
+		Burst: cfg.Throttle.Burst, Every: cfg.Throttle.Every.Std(),
+	})
+	a.logins = login.New(login.Options{
+		Store: store, Sessions: a.sessions, Hasher: hasher, Throttle: limits, Failures: a.failures, Now: now,
+	})
+	a.accounts = account.New(account.Options{
+		Store: store, Sessions: a.sessions, Revoked: a.revoked, Hasher: hasher, Policy: policy,
+		Throttle: limits, RegistrationRoles: cfg.Registration.Roles, Now: now,
+	})
+	return a, nil
+}
+
+// NewAccounts gives the acts on accounts alone, for the command line. A server
+// beside it learns of what they revoke from the database.
+func NewAccounts(ctx context.Context, cfg *config.Config, store auth.Store, log *slog.Logger) (*account.Service, error) {
+	a, err := newActs(ctx, cfg, store, log, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	return a.accounts, nil
+}
+
+// Run serves until ctx is done, then finishes what is in flight and returns.
+//
+// It listens first, then opens and loads, then serves: until the revocations
+// have been read /api/ answers 503.
+func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOptions) (err error) {
+	now := opts.Now
+	if now == nil {
+		now = time.Now
+	}
+	listener, err := listen(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	f := &front{
+		rest:    http.HandlerFunc(welcome),
+		health:  &health{now: now},
+		cors:    newCORS(cfg.Cors.Origins),
+		hosts:   newHosts(cfg.Hosts),
+		trusted: cfg.Proxy.Trusted,
+		log:     log,
+		now:     now,
+	}
+	f.ids.prefix = randomPrefix()
+	srv := &http.Server{
+		Handler:           f,
+		ReadHeaderTimeout: cfg.Timeouts.Header.Std(),
+		ReadTimeout:       cfg.Timeouts.Read.Std(),
+		WriteTimeout:      cfg.Timeouts.Write.Std(),
+		IdleTimeout:       cfg.Timeouts.Idle.Std(),
+		MaxHeaderBytes:    maxHeader - 4096, // net/http adds 4096 of slop.
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		// OPTIONS * gets no answer of net/http's own.
+		DisableGeneralOptionsHandler: true,
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(listener) }()
+	defer func() {
+		// Also when opening failed below: nothing is left listening.
+		if closeErr := srv.Close(); err == nil && closeErr != nil {
+			err = fmt.Errorf("close: %w", closeErr)
+		}
+	}()
+
+	store, release := opts.Store, func() {}
+	if store == nil {
+		if !cfg.Database.IsPostgres() {
+			if store, release, err = openOwn(ctx, cfg, log, now); err != nil {
+				return err
+			}
+		} else if store, err = openStore(ctx, cfg, log, now); err != nil {
+			return err
+		}
+		defer func() {
+			if closeErr := store.Close(); err == nil && closeErr != nil {
+				err = fmt.Errorf("close the store: %w", closeErr)
+			}
+			release()
+		}()
+	}
+	a, err := newActs(ctx, cfg, store, log, now)
+	if err != nil {
+		return err
+	}
+	if err := endAllIfRewound(ctx, store, a.accounts, log); err != nil {
+		return err
+	}
+	if err := a.revoked.Load(ctx); err != nil {
+		return err
+	}
+
+	// The background stops after the requests: what they counted is written.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	for _, work := range []func(context.Context){
+		a.revoked.Follow,
+		a.failures.Run,
+		func(ctx context.Context) { followKeys(ctx, a.ring, log) },
+		func(ctx context.Context) { sweep(ctx, store, cfg.Audit.Retention.Std(), sweepEvery, now, log) },
+	} {
+		running.Go(func() { work(background) })
+	}
+	defer running.Wait()
+	defer stop()
+
+	handler := api.New(api.Options{
+		Sessions: a.sessions, Logins: a.logins, Accounts: a.accounts, Client: clientOf,
+		Log:               slog.New(requestLog{log.Handler()}),
+		RegistrationRoles: cfg.Registration.Roles, RegistrationOpen: cfg.Registration.Open,
+		HideSchema: !cfg.Docs.Public, Now: now,
+	})
+	f.health.store.Store(&store)
+	f.health.revoked.Store(a.revoked)
+	f.api.Store(&handler)
+	log.Info("serving", "address", listener.Addr().String(), "tls", cfg.TLS.Cert != "")
+	for _, w := range cfg.Warnings() {
+		log.Warn(w)
+	}
+	if opts.Ready != nil {
+		opts.Ready(listener.Addr().String())
+	}
+
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	f.health.stopping.Store(true)
+	log.Info("stopping: finishing what is in flight")
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.Timeouts.Drain.Std())
+	defer cancel()
+	if err := srv.Shutdown(drain); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("shut down: %w", err)
+	}
+	return nil
+}
+
+// openOwn opens SQLite with the data folder locked against a second server.
+func openOwn(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() time.Time) (auth.Store, func(), error) {
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	release, err := sqlite.LockFolder(cfg.Data)
+	if err != nil {
+		return nil, nil, fmt.Errorf("lock the data folder: %w", err)
+	}
+	store, err := openStore(ctx, cfg, log, now)
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return store, release, nil
+}
+
+// rewinder is a store that can tell that its data is older than it was.
+type rewinder interface {
+	Rewound(ctx context.Context) (bool, error)
+	CatchUp(ctx context.Context) error
+}
+
+// endAllIfRewound meets a database that somebody put back from a copy: what
+// was revoked since would live again, so everybody signs in again.
+func endAllIfRewound(ctx context.Context, store auth.Store, accounts *account.Service, log *slog.Logger) error {
+	r, ok := store.(rewinder)
+	if !ok {
+		return nil
+	}
+	rewound, err := r.Rewound(ctx)
+	if err != nil {
+		return fmt.Errorf("compare the database with what was last seen: %w", err)
+	}
+	if !rewound {
+		return nil
+	}
+	n, err := accounts.EndAllSessions(ctx, auth.EventRestored)
+	if err != nil {
+		return fmt.Errorf("end the sessions of a restored database: %w", err)
+	}
+	if err := r.CatchUp(ctx); err != nil {
+		return fmt.Errorf("move the clock of a restored database: %w", err)
+	}
+	log.Warn("the database is older than it was: every session was ended", "sessions", n)
+	return nil
+}
+
+func listen(ctx context.Context, cfg *config.Config) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", cfg.Listen, err)
+	}
+	if cfg.TLS.Cert == "" {
+		return l, nil
+	}
+	cert, err := tls.LoadX509KeyPair(cfg.TLS.Cert, cfg.TLS.Key)
+	if err != nil {
+		_ = l.Close()
+		return nil, fmt.Errorf("read the certificate: %w", err)
+	}
+	return tls.NewListener(l, &tls.Config{
+		Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+	}), nil
+}
+
+// welcome is what there is outside of the API.
+func welcome(w http.ResponseWriter, r *http.Request) {
+	api.WriteNotFound(w)
+}
