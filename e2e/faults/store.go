@@ -1,0 +1,312 @@
+package faults
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/auth"
+)
+
+// Point is a moment of a call of the store at which it can fail.
+type Point struct {
+	// Call names the method: "UserByEmail", "Update", "Update/InsertUser".
+	Call string
+	When When
+}
+
+func (p Point) String() string { return p.Call + " " + p.When.String() }
+
+// When is the moment.
+type When int
+
+const (
+	// Before anything has been done.
+	Before When = iota
+	// AtCommit: all has been done, and is rolled back.
+	AtCommit
+	// AfterCommit: it is on disk.
+	AfterCommit
+)
+
+func (w When) String() string {
+	return [...]string{"before it began", "at its commit", "after its commit"}[w]
+}
+
+// Decide is asked at each point. Its error is what the call answers; nil lets
+// it go on. It may panic.
+type Decide func(ctx context.Context, p Point) error
+
+// OfRequest reports whether a call is made for a request, and not by the work
+// that goes on beside them.
+func OfRequest(ctx context.Context) bool { return ctx.Value(http.ServerContextKey) != nil }
+
+// Wrap gives a store that asks decide.
+func Wrap(s auth.Store, decide Decide) auth.Store { return &faulty{Store: s, decide: decide} }
+
+type faulty struct {
+	auth.Store
+	decide Decide
+}
+
+func (s *faulty) Read() auth.Reader { return reader{s.Store.Read(), s.decide, ""} }
+
+func (s *faulty) Ping(ctx context.Context) error {
+	if err := s.decide(ctx, Point{"Ping", Before}); err != nil {
+		return err
+	}
+	return s.Store.Ping(ctx)
+}
+
+// hot runs a hot act, which has no transaction to look into.
+func hot[In, Out any](ctx context.Context, s *faulty, name string, in In, act func(context.Context, In) (Out, error)) (Out, error) {
+	var none Out
+	if err := s.decide(ctx, Point{name, Before}); err != nil {
+		return none, err
+	}
+	out, err := act(ctx, in)
+	if err != nil {
+		return out, err
+	}
+	if err := s.decide(ctx, Point{name, AfterCommit}); err != nil {
+		return none, err
+	}
+	return out, nil
+}
+
+func (s *faulty) Rotate(ctx context.Context, r auth.Rotation) (auth.Rotated, error) {
+	return hot(ctx, s, "Rotate", r, s.Store.Rotate)
+}
+
+func (s *faulty) OpenSession(ctx context.Context, o auth.Opening) (auth.Opened, error) {
+	return hot(ctx, s, "OpenSession", o, s.Store.OpenSession)
+}
+
+func (s *faulty) RevokeSession(ctx context.Context, r auth.Revoking) (auth.Revoked, error) {
+	return hot(ctx, s, "RevokeSession", r, s.Store.RevokeSession)
+}
+
+func (s *faulty) Update(ctx context.Context, fn func(auth.Tx) error) error {
+	if err := s.decide(ctx, Point{"Update", Before}); err != nil {
+		return err
+	}
+	err := s.Store.Update(ctx, func(t auth.Tx) error {
+		if err := fn(tx{reader{t, s.decide, "Update/"}, t, t}); err != nil {
+			return err
+		}
+		return s.decide(ctx, Point{"Update", AtCommit})
+	})
+	if err != nil {
+		return err
+	}
+	return s.decide(ctx, Point{"Update", AfterCommit})
+}
+
+// reader is auth.Reader in front of another one; prefix is set in a
+// transaction.
+type reader struct {
+	auth.Reader
+	decide Decide
+	prefix string
+}
+
+func (r reader) fails(ctx context.Context, call string) error {
+	return r.decide(ctx, Point{r.prefix + call, Before})
+}
+
+func (r reader) UserByID(ctx context.Context, id int64) (auth.User, error) {
+	if err := r.fails(ctx, "UserByID"); err != nil {
+		return auth.User{}, err
+	}
+	return r.Reader.UserByID(ctx, id)
+}
+
+func (r reader) UserByEmail(ctx context.Context, key string) (auth.User, error) {
+	if err := r.fails(ctx, "UserByEmail"); err != nil {
+		return auth.User{}, err
+	}
+	return r.Reader.UserByEmail(ctx, key)
+}
+
+func (r reader) Users(ctx context.Context, f auth.UserFilter) ([]auth.User, error) {
+	if err := r.fails(ctx, "Users"); err != nil {
+		return nil, err
+	}
+	return r.Reader.Users(ctx, f)
+}
+
+func (r reader) SessionState(ctx context.Context, sessionID string, userID int64) (auth.Session, auth.User, error) {
+	if err := r.fails(ctx, "SessionState"); err != nil {
+		return auth.Session{}, auth.User{}, err
+	}
+	return r.Reader.SessionState(ctx, sessionID, userID)
+}
+
+func (r reader) SessionByOrigin(ctx context.Context, originJTI string) (auth.Session, error) {
+	if err := r.fails(ctx, "SessionByOrigin"); err != nil {
+		return auth.Session{}, err
+	}
+	return r.Reader.SessionByOrigin(ctx, originJTI)
+}
+
+func (r reader) Sessions(ctx context.Context, userID int64, now time.Time) ([]auth.Session, error) {
+	if err := r.fails(ctx, "Sessions"); err != nil {
+		return nil, err
+	}
+	return r.Reader.Sessions(ctx, userID, now)
+}
+
+func (r reader) CountSessions(ctx context.Context, now time.Time) (int64, error) {
+	if err := r.fails(ctx, "CountSessions"); err != nil {
+		return 0, err
+	}
+	return r.Reader.CountSessions(ctx, now)
+}
+
+func (r reader) Revocations(ctx context.Context, after int64, limit int) ([]auth.Revocation, error) {
+	if err := r.fails(ctx, "Revocations"); err != nil {
+		return nil, err
+	}
+	return r.Reader.Revocations(ctx, after, limit)
+}
+
+func (r reader) LastRevocation(ctx context.Context) (int64, error) {
+	if err := r.fails(ctx, "LastRevocation"); err != nil {
+		return 0, err
+	}
+	return r.Reader.LastRevocation(ctx)
+}
+
+func (r reader) AccessRevoked(ctx context.Context, a auth.AccessIdentity) (bool, error) {
+	if err := r.fails(ctx, "AccessRevoked"); err != nil {
+		return false, err
+	}
+	return r.Reader.AccessRevoked(ctx, a)
+}
+
+func (r reader) MaxAccess(ctx context.Context) (time.Duration, error) {
+	if err := r.fails(ctx, "MaxAccess"); err != nil {
+		return 0, err
+	}
+	return r.Reader.MaxAccess(ctx)
+}
+
+func (r reader) Keys(ctx context.Context) ([]auth.Key, error) {
+	if err := r.fails(ctx, "Keys"); err != nil {
+		return nil, err
+	}
+	return r.Reader.Keys(ctx)
+}
+
+func (r reader) Events(ctx context.Context, f auth.EventFilter) ([]auth.Event, error) {
+	if err := r.fails(ctx, "Events"); err != nil {
+		return nil, err
+	}
+	return r.Reader.Events(ctx, f)
+}
+
+// tx is auth.Tx in front of another one: it reads as reader does. Sweep passes
+// by, no request sweeps.
+type tx struct {
+	reader
+	auth.SessionWriter
+	to auth.Tx
+}
+
+func (t tx) InsertUser(ctx context.Context, u auth.NewUser, now time.Time) (auth.User, error) {
+	if err := t.fails(ctx, "InsertUser"); err != nil {
+		return auth.User{}, err
+	}
+	return t.to.InsertUser(ctx, u, now)
+}
+
+func (t tx) UpdateUser(ctx context.Context, id int64, c auth.UserChange, now time.Time) (auth.User, error) {
+	if err := t.fails(ctx, "UpdateUser"); err != nil {
+		return auth.User{}, err
+	}
+	return t.to.UpdateUser(ctx, id, c, now)
+}
+
+func (t tx) DeleteUser(ctx context.Context, id int64) (auth.User, error) {
+	if err := t.fails(ctx, "DeleteUser"); err != nil {
+		return auth.User{}, err
+	}
+	return t.to.DeleteUser(ctx, id)
+}
+
+func (t tx) InsertSession(ctx context.Context, userID int64, s auth.NewSession, now time.Time) (auth.Session, error) {
+	if err := t.fails(ctx, "InsertSession"); err != nil {
+		return auth.Session{}, err
+	}
+	return t.to.InsertSession(ctx, userID, s, now)
+}
+
+func (t tx) AdoptSession(ctx context.Context, a auth.Adoption) (auth.Session, bool, error) {
+	if err := t.fails(ctx, "AdoptSession"); err != nil {
+		return auth.Session{}, false, err
+	}
+	return t.to.AdoptSession(ctx, a)
+}
+
+func (t tx) RevokeSessions(ctx context.Context, userID int64, except string, now time.Time) ([]string, error) {
+	if err := t.fails(ctx, "RevokeSessions"); err != nil {
+		return nil, err
+	}
+	return t.to.RevokeSessions(ctx, userID, except, now)
+}
+
+func (t tx) EndAll(ctx context.Context, now time.Time) (int64, error) {
+	if err := t.fails(ctx, "EndAll"); err != nil {
+		return 0, err
+	}
+	return t.to.EndAll(ctx, now)
+}
+
+func (t tx) Revoke(ctx context.Context, rows ...auth.Revocation) ([]auth.Revocation, error) {
+	if err := t.fails(ctx, "Revoke"); err != nil {
+		return nil, err
+	}
+	return t.to.Revoke(ctx, rows...)
+}
+
+func (t tx) RaiseMaxAccess(ctx context.Context, d time.Duration) error {
+	if err := t.fails(ctx, "RaiseMaxAccess"); err != nil {
+		return err
+	}
+	return t.to.RaiseMaxAccess(ctx, d)
+}
+
+func (t tx) InsertKey(ctx context.Context, k auth.Key) (auth.Key, error) {
+	if err := t.fails(ctx, "InsertKey"); err != nil {
+		return auth.Key{}, err
+	}
+	return t.to.InsertKey(ctx, k)
+}
+
+func (t tx) UpdateKey(ctx context.Context, k auth.Key) error {
+	if err := t.fails(ctx, "UpdateKey"); err != nil {
+		return err
+	}
+	return t.to.UpdateKey(ctx, k)
+}
+
+func (t tx) LockKeys(ctx context.Context) error {
+	if err := t.fails(ctx, "LockKeys"); err != nil {
+		return err
+	}
+	return t.to.LockKeys(ctx)
+}
+
+func (t tx) InsertEvent(ctx context.Context, e auth.Event) error {
+	if err := t.fails(ctx, "InsertEvent"); err != nil {
+		return err
+	}
+	return t.to.InsertEvent(ctx, e)
+}
+
+func (t tx) AddLoginFailures(ctx context.Context, failures []auth.LoginFailure) error {
+	if err := t.fails(ctx, "AddLoginFailures"); err != nil {
+		return err
+	}
+	return t.to.AddLoginFailures(ctx, failures)
+}
