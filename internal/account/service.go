@@ -324,6 +324,8 @@ func (s *Service) change(ctx context.Context, userID int64, kind auth.EventKind,
 		return err
 	})
 	if errors.Is(err, errUnchanged) {
+		// Somebody else has done it, and this node may not know of it yet.
+		s.Revoked.CatchUp(ctx)
 		return nil
 	}
 	if err != nil {
@@ -331,6 +333,8 @@ func (s *Service) change(ctx context.Context, userID int64, kind auth.EventKind,
 		return fmt.Errorf("%s of user %d: %w", kind, userID, err)
 	}
 	s.Revoked.Apply(written...)
+	// A session that somebody else has just ended is not among these rows.
+	s.Revoked.CatchUp(ctx)
 	return nil
 }
 

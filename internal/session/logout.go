@@ -49,5 +49,9 @@ func (s *Service) Logout(ctx context.Context, a Access, raw string, c auth.Clien
 		return fmt.Errorf("revoke session %s: %w", sid, err)
 	}
 	s.Revoked.Apply(revoked.Revocations...)
+	if len(revoked.Ended) < len(r.SessionIDs) {
+		// Somebody else has ended it, and this node may not know of it yet.
+		s.Revoked.CatchUp(ctx)
+	}
 	return nil
 }

@@ -147,6 +147,9 @@ func (s *Service) reuse(ctx context.Context, row auth.Session, c auth.Client) er
 		return fmt.Errorf("revoke session %s after reuse: %w", row.ID, err)
 	}
 	s.Revoked.Apply(revoked.Revocations...)
+	if len(revoked.Ended) == 0 {
+		s.Revoked.CatchUp(ctx) // as in Logout
+	}
 	return auth.TokenError(auth.CodeTokenBlacklisted)
 }
 

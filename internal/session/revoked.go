@@ -177,10 +177,15 @@ func (r *Revoked) Load(ctx context.Context) error {
 	}
 }
 
-// CatchUp reads the table after an act whose commit may or may not have
-// happened: if it has, this node knows before it answers. Where the table
-// cannot be read either, the feed will bring it.
+// CatchUp reads the table before an answer: after an act whose commit may or
+// may not have happened, and after one that found its work done by somebody
+// else who may not have told this node yet. Where the table cannot be read, the
+// feed will bring it. A list that was never loaded is a command's, which
+// answers nobody: it is left alone.
 func (r *Revoked) CatchUp(ctx context.Context) {
+	if !r.Loaded() {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if err := r.Load(ctx); err != nil {

@@ -72,6 +72,9 @@ func newHouse(t *testing.T, reuse session.Reuse) *house {
 		Store: store, Ring: ring{h.key, true}, Revoked: session.NewRevoked(store, c.Now, log, 0), Reuse: reuse,
 		AccessLifetime: accessLife, RefreshLifetime: refreshLife, SessionMax: sessionMax, Now: c.Now, Log: log,
 	})
+	if err := h.Revoked.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	h.user = h.addUser("ada@example.com")
 	// Tokens of before the account are not what is tested here.
 	c.Advance(time.Minute)
