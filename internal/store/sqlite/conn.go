@@ -128,6 +128,12 @@ func checkParameters(query string, args int) error {
 	return nil
 }
 
+// busy reports whether an error is a lock of somebody else's.
+func busy(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
+}
+
 // fail notes an error that may have ended the transaction. A violated
 // constraint undoes its own statement only.
 func (c *conn) fail(err error) error {

@@ -74,12 +74,9 @@ func open(ctx context.Context, o Options) (*DB, error) {
 	if err := makeFile(o.Path); err != nil {
 		return nil, err
 	}
-	c, err := connect(o.Path, writes)
+	c, err := prepared(ctx, o.Path)
 	if err != nil {
 		return nil, err
-	}
-	if err := errors.Join(durable(ctx, c), migrate(ctx, c, o.Path)); err != nil {
-		return nil, errors.Join(err, c.close())
 	}
 	db := &DB{path: o.Path, now: o.Now, readers: newReaders(o.Path, o.ReadConns)}
 	db.mark = openMark(filepath.Join(filepath.Dir(o.Path), markName), o.Log)
@@ -95,6 +92,32 @@ func open(ctx context.Context, o Options) (*DB, error) {
 	db.writer.look() // from here on it tells of others
 	go db.writer.loop()
 	return db, nil
+}
+
+// openWait is how long opening waits for other processes that open or close
+// the same file: SQLite does not call its busy handler for the locks with which
+// a file becomes WAL and the last connection folds the log in.
+const openWait = 5 * time.Second
+
+// prepared gives a connection that writes, durably, to today's schema.
+func prepared(ctx context.Context, path string) (*conn, error) {
+	for deadline := time.Now().Add(openWait); ; {
+		c, err := connect(path, writes)
+		if err == nil {
+			if err = errors.Join(durable(ctx, c), migrate(ctx, c, path)); err == nil {
+				return c, nil
+			}
+			err = errors.Join(err, c.close())
+		}
+		if !busy(err) || time.Now().After(deadline) {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(err, ctx.Err())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // makeFile makes the folder and the file private before SQLite would make them
