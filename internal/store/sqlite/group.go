@@ -82,6 +82,10 @@ type writer struct {
 // its context ends is taken back; one that has begun is waited for, so that
 // nothing of it runs after do has returned.
 func (w *writer) do(a *act) error {
+	// A select would take either case: an act of a caller that has gone is not begun.
+	if err := a.ctx.Err(); err != nil {
+		return err
+	}
 	a.done = make(chan struct{})
 	if err := w.enqueue(a); err != nil {
 		return err
