@@ -50,6 +50,8 @@ type Event struct {
 type EventFilter struct {
 	UserID int64 // 0: everybody's
 	Kind   EventKind
+	// Before gives the events with a smaller id; 0 means all.
+	Before int64
 	Limit  int // 0 means 100
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -13,12 +14,12 @@ import (
 const eventColumns = `id, at, kind, user_id, actor_id, session_id, address, user_agent, count, detail`
 
 const events = `SELECT ` + eventColumns + ` FROM events
-	WHERE kind = COALESCE($1, kind)
-	ORDER BY id DESC LIMIT $2`
+	WHERE kind = COALESCE($1, kind) AND id < $2
+	ORDER BY id DESC LIMIT $3`
 
 const eventsOfUser = `SELECT ` + eventColumns + ` FROM events
-	WHERE user_id = $1 AND kind = COALESCE($2, kind)
-	ORDER BY id DESC LIMIT $3`
+	WHERE user_id = $1 AND kind = COALESCE($2, kind) AND id < $3
+	ORDER BY id DESC LIMIT $4`
 
 // Events implements auth.EventReader.
 func (t Tx) Events(ctx context.Context, f auth.EventFilter) ([]auth.Event, error) {
@@ -30,9 +31,13 @@ func (t Tx) Events(ctx context.Context, f auth.EventFilter) ([]auth.Event, error
 	if f.Kind != "" {
 		kind = (*string)(&f.Kind)
 	}
-	query, args := events, []any{kind, limit}
+	before := f.Before
+	if before <= 0 {
+		before = math.MaxInt64
+	}
+	query, args := events, []any{kind, before, limit}
 	if f.UserID != 0 {
-		query, args = eventsOfUser, []any{f.UserID, kind, limit}
+		query, args = eventsOfUser, []any{f.UserID, kind, before, limit}
 	}
 	rows, err := t.Query(ctx, query, args...)
 	if err != nil {
