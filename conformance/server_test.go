@@ -39,13 +39,15 @@ type running struct {
 
 // start runs a server as the recording needs it: the key is the operator's
 // (so tokens that Django minted are accepted), the hosts are those that the
-// recorded application allowed, nothing is throttled, and everything else is
-// the default. env is what is set beside that, as an operator sets it.
+// recorded application allowed, nothing is throttled, there is no UI (what is
+// outside of /api/ is not the contract's), and everything else is the default.
+// env is what is set beside that, as an operator sets it.
 func start(t *testing.T, engine string, env ...string) *running {
 	t.Helper()
 	env = append([]string{
 		"LATCHKEY_LISTEN=127.0.0.1:0", "LATCHKEY_DATA=" + t.TempDir(), "LATCHKEY_SIGNING_KEY=" + signingKey,
 		"LATCHKEY_HOSTS=localhost,127.0.0.1", "LATCHKEY_THROTTLE_ENABLED=false",
+		"LATCHKEY_UI_ENABLED=false",
 	}, env...)
 	if engine == "postgres" {
 		env = append(env, "LATCHKEY_DATABASE="+pgtest.Database(t))

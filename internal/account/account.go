@@ -27,3 +27,8 @@ type NewAccount struct {
 type Profile struct {
 	FirstName, LastName, Phone *string
 }
+
+// PasswordChange is the form by which somebody changes the own password.
+type PasswordChange struct {
+	Old, New, New2 string
+}

@@ -25,9 +25,16 @@ type Options struct {
 	Hasher   *password.Hasher
 	Policy   *password.Policy
 	Throttle *throttle.Throttle
+	// Failures counts wrong passwords for the audit trail.
+	Failures Failures
 	// RegistrationRoles are the roles that the public may register with.
 	RegistrationRoles []auth.Role
 	Now               func() time.Time
+}
+
+// Failures is told of each wrong password.
+type Failures interface {
+	Add(userID int64, address string, at time.Time)
 }
 
 // Service is the acts on accounts. It is safe for concurrent use.
@@ -181,6 +188,75 @@ func (s *Service) UpdateProfile(ctx context.Context, a session.Access, p Profile
 	return u, err
 }
 
+// ChangePassword changes the caller's own password, ends every other session
+// and every token that Django minted for the account, and gives how many
+// sessions it ended. The caller's session goes on.
+//
+// Errors: Invalid with the fields old_password and password; TooMany, since
+// guesses at the old password are counted as logins; Unavailable when too many
+// passwords are being hashed; Conflict when the password was changed meanwhile.
+func (s *Service) ChangePassword(ctx context.Context, a session.Access, p PasswordChange, c auth.Client) (int, error) {
+	u, err := s.Sessions.User(ctx, a)
+	if err != nil {
+		return 0, err
+	}
+	addr, _ := netip.ParseAddr(c.Address)
+	place, wait := s.Throttle.Attempt(u.EmailKey, addr)
+	if place == nil {
+		return 0, &auth.Error{Kind: auth.TooMany, Code: auth.CodeThrottled, RetryAfter: wait}
+	}
+	right, _, err := s.Hasher.Verify(ctx, p.Old, u.Password)
+	if err != nil {
+		place.GiveBack()
+		return 0, hashError(err, "verify")
+	}
+	var fields auth.Fields
+	if right {
+		place.GiveBack()
+	} else {
+		s.Failures.Add(u.ID, c.Address, s.Now())
+		fields.Add("old_password", auth.Problem{Code: auth.CodeOldPassword})
+	}
+	if p.New != p.New2 {
+		fields.Add("password", auth.Problem{Code: auth.CodePasswordMismatch})
+	} else {
+		fields.Add("password", s.passwordProblems(p.New, u.Email, u.FirstName, u.LastName)...)
+	}
+	if err := fields.Err(); err != nil {
+		return 0, err
+	}
+	encoded, err := s.hash(ctx, p.New)
+	if err != nil {
+		return 0, err
+	}
+	var ended []string
+	err = s.change(ctx, auth.Event{
+		Kind: auth.EventPasswordChanged, UserID: u.ID, ActorID: u.ID, SessionID: a.SessionID, Client: c,
+	}, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
+		// The version read before hashing: of two changes at once one is told.
+		changed, err := tx.UpdateUser(ctx, u.ID, auth.UserChange{
+			Password: &encoded, SetValidAfter: true, IfCredentialVersion: &u.CredentialVersion,
+		}, now)
+		if err = a.StillGood(ctx, tx, changed, err); err != nil {
+			return nil, "", err
+		}
+		var rows []auth.Revocation
+		ended, rows, err = session.EndAllBut(ctx, tx, a, now)
+		return rows, fmt.Sprintf("%d sessions ended", len(ended)), err
+	})
+	return len(ended), err
+}
+
+// Events gives what happened on the caller's account, the newest first: at most
+// limit events, and with before not 0 those with a smaller id.
+func (s *Service) Events(ctx context.Context, a session.Access, before int64, limit int) ([]auth.Event, error) {
+	all, err := s.Store.Read().Events(ctx, auth.EventFilter{UserID: a.UserID, Before: before, Limit: limit})
+	if err != nil {
+		return nil, fmt.Errorf("read events of user %d: %w", a.UserID, err)
+	}
+	return all, nil
+}
+
 // SetPassword gives an account a new password and signs it out everywhere: an
 // operator's act. Tokens without a session that were issued until now are dead
 // too.
@@ -198,7 +274,7 @@ func (s *Service) SetPassword(ctx context.Context, userID int64, pw string) erro
 	if err != nil {
 		return err
 	}
-	return s.change(ctx, userID, auth.EventPasswordChanged, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
+	return s.change(ctx, auth.Event{Kind: auth.EventPasswordChanged, UserID: userID}, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
 		if _, err := tx.UpdateUser(ctx, userID, auth.UserChange{Password: &encoded, SetValidAfter: true}, now); err != nil {
 			return nil, "", err
 		}
@@ -217,7 +293,7 @@ func (s *Service) SetPassword(ctx context.Context, userID int64, pw string) erro
 // SetRole changes what a user may do, from the next request on: access tokens
 // that carry the old role are dead, the sessions go on.
 func (s *Service) SetRole(ctx context.Context, userID int64, role auth.Role) error {
-	return s.change(ctx, userID, auth.EventRoleChanged, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
+	return s.change(ctx, auth.Event{Kind: auth.EventRoleChanged, UserID: userID}, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
 		// The no-op change locks the row, so that "from" is what is replaced.
 		before, err := tx.UpdateUser(ctx, userID, auth.UserChange{}, now)
 		if err != nil || before.Role == role {
@@ -231,7 +307,7 @@ func (s *Service) SetRole(ctx context.Context, userID int64, role auth.Role) err
 // Deactivate shuts an account: no login, every session ended, every access
 // token dead. Reactivation restores none of them.
 func (s *Service) Deactivate(ctx context.Context, userID int64) error {
-	return s.change(ctx, userID, auth.EventDeactivated, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
+	return s.change(ctx, auth.Event{Kind: auth.EventDeactivated, UserID: userID}, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
 		before, err := tx.UpdateUser(ctx, userID, auth.UserChange{}, now)
 		if err != nil || !before.IsActive {
 			return nil, "", errors.Join(err, unchangedIf(err == nil))
@@ -248,7 +324,7 @@ func (s *Service) Deactivate(ctx context.Context, userID int64) error {
 
 // Activate opens an account again.
 func (s *Service) Activate(ctx context.Context, userID int64) error {
-	return s.change(ctx, userID, auth.EventActivated, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
+	return s.change(ctx, auth.Event{Kind: auth.EventActivated, UserID: userID}, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
 		before, err := tx.UpdateUser(ctx, userID, auth.UserChange{}, now)
 		if err != nil || before.IsActive {
 			return nil, "", errors.Join(err, unchangedIf(err == nil))
@@ -261,7 +337,7 @@ func (s *Service) Activate(ctx context.Context, userID int64) error {
 
 // Delete removes an account. Its id is never given again.
 func (s *Service) Delete(ctx context.Context, userID int64) error {
-	return s.change(ctx, userID, auth.EventUserDeleted, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
+	return s.change(ctx, auth.Event{Kind: auth.EventUserDeleted, UserID: userID}, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
 		u, err := tx.DeleteUser(ctx, userID)
 		if err != nil {
 			return nil, "", err
@@ -276,7 +352,7 @@ func (s *Service) Delete(ctx context.Context, userID int64) error {
 // why is the event's kind: an operator's act or a restored backup.
 func (s *Service) EndAllSessions(ctx context.Context, why auth.EventKind) (int64, error) {
 	var n int64
-	err := s.change(ctx, 0, why, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
+	err := s.change(ctx, auth.Event{Kind: why}, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
 		var err error
 		n, err = tx.EndAll(ctx, now)
 		return []auth.Revocation{{Kind: auth.RevokedAll, IssuedBefore: now.Unix()}}, fmt.Sprintf("%d sessions", n), err
@@ -304,7 +380,7 @@ func generation(u auth.User, now time.Time) []auth.Revocation {
 // change runs an act on one account in a transaction: the change itself, its
 // event, and last, since the clock is the last lock, its revocations; after
 // the commit they are applied here.
-func (s *Service) change(ctx context.Context, userID int64, kind auth.EventKind,
+func (s *Service) change(ctx context.Context, event auth.Event,
 	act func(context.Context, auth.Tx, time.Time) ([]auth.Revocation, string, error),
 ) error {
 	var written []auth.Revocation
@@ -314,7 +390,8 @@ func (s *Service) change(ctx context.Context, userID int64, kind auth.EventKind,
 		if err != nil {
 			return err
 		}
-		if err := tx.InsertEvent(ctx, auth.Event{At: now, Kind: kind, UserID: userID, Detail: detail}); err != nil {
+		event.At, event.Detail = now, detail
+		if err := tx.InsertEvent(ctx, event); err != nil {
 			return err
 		}
 		written = nil
@@ -323,6 +400,10 @@ func (s *Service) change(ctx context.Context, userID int64, kind auth.EventKind,
 		}
 		return err
 	})
+	if auth.IsKind(err, auth.TokenNotValid) || errors.Is(err, auth.ErrConflict) {
+		s.Revoked.CatchUp(ctx)
+		return err
+	}
 	if errors.Is(err, errUnchanged) {
 		// Somebody else has done it, and this node may not know of it yet.
 		s.Revoked.CatchUp(ctx)
@@ -330,7 +411,7 @@ func (s *Service) change(ctx context.Context, userID int64, kind auth.EventKind,
 	}
 	if err != nil {
 		s.Revoked.CatchUp(ctx)
-		return fmt.Errorf("%s of user %d: %w", kind, userID, err)
+		return fmt.Errorf("%s of user %d: %w", event.Kind, event.UserID, err)
 	}
 	s.Revoked.Apply(written...)
 	// A session that somebody else has just ended is not among these rows.
@@ -340,13 +421,18 @@ func (s *Service) change(ctx context.Context, userID int64, kind auth.EventKind,
 
 func (s *Service) hash(ctx context.Context, pw string) (string, error) {
 	encoded, err := s.Hasher.Hash(ctx, pw)
-	if busy := new(password.BusyError); errors.As(err, &busy) {
-		return "", &auth.Error{Kind: auth.Unavailable, Code: auth.CodeBusy, RetryAfter: busy.RetryAfter}
-	}
 	if err != nil {
-		return "", fmt.Errorf("hash password: %w", err)
+		return "", hashError(err, "hash")
 	}
 	return encoded, nil
+}
+
+// hashError says what kept a password from being hashed or verified.
+func hashError(err error, what string) error {
+	if busy := new(password.BusyError); errors.As(err, &busy) {
+		return &auth.Error{Kind: auth.Unavailable, Code: auth.CodeBusy, RetryAfter: busy.RetryAfter}
+	}
+	return fmt.Errorf("%s password: %w", what, err)
 }
 
 // passwordProblems asks the validators; names in the order of Django's

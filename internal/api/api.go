@@ -24,6 +24,10 @@ type Sessions interface {
 	Refresh(ctx context.Context, refreshToken string, c auth.Client, arrived time.Time) (session.Tokens, auth.User, error)
 	Logout(ctx context.Context, a session.Access, refreshToken string, c auth.Client) error
 	Verify(ctx context.Context, token string) error
+	Replace(ctx context.Context, refreshToken, newSession string, c auth.Client) error
+	Sessions(ctx context.Context, a session.Access) ([]auth.Session, error)
+	End(ctx context.Context, a session.Access, id string, c auth.Client) error
+	EndOthers(ctx context.Context, a session.Access, c auth.Client) (int, error)
 }
 
 // Logins is what of package login is needed here.
@@ -36,6 +40,8 @@ type Accounts interface {
 	Register(ctx context.Context, r account.Registration, c auth.Client) (session.Tokens, auth.User, error)
 	MayRegister(role auth.Role, caller *auth.User) bool
 	UpdateProfile(ctx context.Context, a session.Access, p account.Profile, c auth.Client) (auth.User, error)
+	ChangePassword(ctx context.Context, a session.Access, p account.PasswordChange, c auth.Client) (int, error)
+	Events(ctx context.Context, a session.Access, before int64, limit int) ([]auth.Event, error)
 }
 
 // Options are what the API stands on.
@@ -56,6 +62,18 @@ type Options struct {
 	RegistrationOpen bool
 	// HideSchema leaves the description of the API out (docs.public = false).
 	HideSchema bool
+	// Docs answers the description for people; nil if the binary has none.
+	Docs http.Handler
+	// Settings is what a sign-in page needs to know.
+	Settings Settings
+	// SecureCookies says that the browser reaches this server by TLS: the
+	// cookies are Secure and have the names that go with it.
+	SecureCookies bool
+	// AllowedOrigin is the CORS allow-list; nil allows none.
+	AllowedOrigin func(origin string) bool
+	// PublicURL is the address under which people reach this server, without a
+	// slash at its end; "" is the request's own.
+	PublicURL string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// MaxBody is how many bytes of a body are read; 0 means MaxBody.
@@ -70,8 +88,10 @@ type UserNoter interface{ NoteUser(id int64) }
 // API serves the guide's endpoints. It is safe for concurrent use.
 type API struct {
 	Options
-	routes map[string]*route
-	bodies sync.Pool // *source
+	routes     map[string]*route
+	items      []*route  // those with an id in their path
+	bodies     sync.Pool // *source
+	protection http.CrossOriginProtection
 }
 
 // New makes the handler of everything under /api/.
@@ -84,11 +104,19 @@ func New(o Options) http.Handler {
 	}
 	a := &API{Options: o}
 	a.bodies.New = func() any { return new(source) }
-	a.routes = index(a.table())
-	if o.HideSchema {
-		delete(a.routes, schemaPath)
-		delete(a.routes, strings.TrimSuffix(schemaPath, "/"))
+	if a.AllowedOrigin == nil {
+		a.AllowedOrigin = func(string) bool { return false }
 	}
+	if o.PublicURL != "" {
+		// Behind a proxy that changes the Host a browser's Origin is still ours.
+		if scheme, rest, ok := strings.Cut(o.PublicURL, "://"); ok {
+			host, _, _ := strings.Cut(rest, "/")
+			if err := a.protection.AddTrustedOrigin(scheme + "://" + host); err != nil {
+				a.Log.Warn("public_url has no origin", "error", err)
+			}
+		}
+	}
+	a.routes, a.items = index(a.table())
 	return a
 }
 
@@ -140,17 +168,35 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, rt *route) error {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
+	mode, err := carriageOf(r)
+	if err != nil {
+		return err
+	}
+	byCookie := mode != inBody
+	if byCookie {
+		// A cookie may be set, so whose page asks matters here too: nobody is
+		// to be signed in to somebody else's account.
+		if err := a.crossOrigin(r); err != nil {
+			return err
+		}
+	}
 	if rt.who == bearer {
 		who, err := a.authenticate(r)
 		if err != nil {
 			return err
 		}
 		note(w, who.User.ID)
+		byCookie = byCookie || who.byCookie
 		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, &who))
 	}
 	handle := rt.handler(r.Method)
 	if handle == nil {
 		return &refusal{status: http.StatusMethodNotAllowed, detail: methodText(r.Method)}
+	}
+	if byCookie {
+		if err := jsonOnly(r); err != nil {
+			return err
+		}
 	}
 	return handle(w, r)
 }
@@ -163,7 +209,19 @@ func (a *API) route(r *http.Request) *route {
 	if raw := r.URL.RawPath; raw != "" && (strings.Contains(raw, "%2f") || strings.Contains(raw, "%2F")) {
 		return nil
 	}
-	return a.routes[r.URL.Path]
+	if rt := a.routes[r.URL.Path]; rt != nil {
+		return rt
+	}
+	for _, rt := range a.items {
+		if rest, ok := strings.CutPrefix(r.URL.Path, rt.before); ok {
+			id := strings.TrimSuffix(rest, "/")
+			if id != "" && !strings.Contains(id, "/") {
+				r.SetPathValue("id", id)
+				return rt
+			}
+		}
+	}
+	return nil
 }
 
 // note tells whom a request concerns.

@@ -31,6 +31,11 @@ type acts struct {
 	password     func(email auth.Email, password string) error
 	register     func(r account.Registration) error
 	update       func(p account.Profile) error
+	replace      func(token, newSession string) error
+	sessions     func(a session.Access) []auth.Session
+	end          func(id string) error
+	change       func(p account.PasswordChange) error
+	events       func(before int64, limit int) []auth.Event
 }
 
 var (
@@ -100,6 +105,45 @@ func (a *acts) Register(_ context.Context, r account.Registration, _ auth.Client
 		}
 	}
 	return pair, auth.User{ID: 8, Email: r.Email.Shown, FirstName: r.FirstName, LastName: r.LastName, Role: r.Role}, nil
+}
+
+func (a *acts) Replace(_ context.Context, token, newSession string, _ auth.Client) error {
+	if a.replace != nil {
+		return a.replace(token, newSession)
+	}
+	return nil
+}
+
+func (a *acts) Sessions(_ context.Context, s session.Access) ([]auth.Session, error) {
+	if a.sessions != nil {
+		return a.sessions(s), nil
+	}
+	return nil, nil
+}
+
+func (a *acts) End(_ context.Context, _ session.Access, id string, _ auth.Client) error {
+	if a.end != nil {
+		return a.end(id)
+	}
+	return nil
+}
+
+func (a *acts) EndOthers(context.Context, session.Access, auth.Client) (int, error) { return 2, nil }
+
+func (a *acts) ChangePassword(_ context.Context, _ session.Access, p account.PasswordChange, _ auth.Client) (int, error) {
+	if a.change != nil {
+		if err := a.change(p); err != nil {
+			return 0, err
+		}
+	}
+	return 3, nil
+}
+
+func (a *acts) Events(_ context.Context, _ session.Access, before int64, limit int) ([]auth.Event, error) {
+	if a.events != nil {
+		return a.events(before, limit), nil
+	}
+	return nil, nil
 }
 
 func (a *acts) MayRegister(_ auth.Role, caller *auth.User) bool {

@@ -13,6 +13,8 @@ type caller struct {
 	session.Access
 	// User is current, not what the token says.
 	User auth.User
+	// byCookie says that the credential was the cookie.
+	byCookie bool
 }
 
 type callerKey struct{}
@@ -22,10 +24,17 @@ func callerOf(r *http.Request) *caller {
 	return r.Context().Value(callerKey{}).(*caller)
 }
 
-// authenticate finds out who sends the bearer token. Like DRF it loads the user
-// at once, so that a deleted one's request is 401 whatever else is wrong.
+// authenticate finds out who sends the bearer token or, where there is none, the
+// cookie. Like DRF it loads the user at once, so that a deleted one's request
+// is 401 whatever else is wrong.
 func (a *API) authenticate(r *http.Request) (caller, error) {
+	byCookie := false
 	token, err := bearerToken(r.Header["Authorization"])
+	if err == errNoCredentials { //nolint:errorlint // The very one.
+		if token = a.accessCookie(r); token != "" {
+			byCookie, err = true, a.crossOrigin(r)
+		}
+	}
 	if err != nil {
 		return caller{}, err
 	}
@@ -38,13 +47,16 @@ func (a *API) authenticate(r *http.Request) (caller, error) {
 	if err != nil {
 		return caller{}, &headerError{err}
 	}
-	return caller{access, u}, nil
+	return caller{access, u, byCookie}, nil
 }
 
 // optionalCaller is authenticate for endpoints that are public: no token and
 // one that is not good are nobody (nil), not an error.
 func (a *API) optionalCaller(r *http.Request) (*auth.User, error) {
 	c, err := a.authenticate(r)
+	if err == nil && c.byCookie {
+		err = jsonOnly(r)
+	}
 	switch {
 	case err == nil:
 		return &c.User, nil

@@ -86,16 +86,39 @@ func appendProfile(b []byte, u *auth.User) []byte {
 }
 
 // appendSignedIn writes the answer of register and login.
-func appendSignedIn(b []byte, message string, u *auth.User, t session.Tokens) []byte {
+func appendSignedIn(b []byte, message string, u *auth.User, c carriage, t session.Tokens) []byte {
 	b = append(b, `{"message":`...)
 	b = appendString(b, message)
 	b = append(b, `,"user":`...)
 	b = appendUser(b, u)
-	b = append(b, `,"tokens":{"refresh":`...)
-	b = appendString(b, t.Refresh)
-	b = append(b, `,"access":`...)
-	b = appendString(b, t.Access)
-	return append(b, `}}`...)
+	switch c {
+	case inBody:
+		b = append(b, `,"tokens":{"refresh":`...)
+		b = appendString(b, t.Refresh)
+		b = append(b, `,"access":`...)
+		b = appendString(b, t.Access)
+		return append(b, `}}`...)
+	case hybrid:
+		b = append(b, `,"tokens":{"access":`...)
+		b = appendString(b, t.Access)
+		b = append(b, '}')
+	case inCookies:
+	}
+	b = appendExpires(b, t.AccessExpires, t.RefreshExpires)
+	return append(b, '}')
+}
+
+// appendExpires writes ,"expires":{…}; a refresh of 0 is null.
+func appendExpires(b []byte, access, refresh int64) []byte {
+	b = append(b, `,"expires":{"access":`...)
+	b = strconv.AppendInt(b, access, 10)
+	b = append(b, `,"refresh":`...)
+	if refresh == 0 {
+		b = append(b, "null"...)
+	} else {
+		b = strconv.AppendInt(b, refresh, 10)
+	}
+	return append(b, '}')
 }
 
 // appendMessage writes {"message":…}.

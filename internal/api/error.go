@@ -28,6 +28,8 @@ var (
 	errNoCredentials    = &auth.Error{Kind: auth.Unauthenticated, Code: auth.CodeNoCredentials}
 	errBadAuthorization = &auth.Error{Kind: auth.Unauthenticated, Code: auth.CodeBadAuthorization}
 	errClosed           = &auth.Error{Kind: auth.PermissionDenied, Code: auth.CodeClosed}
+	errAuthMode         = &refusal{http.StatusBadRequest, textAuthMode}
+	errCrossOrigin      = &refusal{http.StatusForbidden, textCrossOrigin}
 )
 
 // headerError is an error with the token of the Authorization header.
@@ -44,6 +46,13 @@ func (e *headerError) Unwrap() error { return e.err }
 func WriteNotFound(w http.ResponseWriter) {
 	setHeaders(w.Header())
 	detail(w, nil, http.StatusNotFound, textNotFound, "")
+}
+
+// WriteMethodNotAllowed answers 405 for a path that has only these methods.
+func WriteMethodNotAllowed(w http.ResponseWriter, r *http.Request, allow string) {
+	setHeaders(w.Header())
+	w.Header()["Allow"] = []string{allow}
+	detail(w, nil, http.StatusMethodNotAllowed, methodText(r.Method), "")
 }
 
 // WriteBadHost answers 400 for a Host that is not ours. As in Django that is

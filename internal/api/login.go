@@ -1,6 +1,12 @@
 package api
 
-import "net/http"
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/session"
+)
 
 var loginForm = form{fields: []field{
 	{name: "email", kind: email},
@@ -18,8 +24,22 @@ func (a *API) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	note(w, u.ID)
-	answer(w, r, http.StatusOK, func(b []byte) []byte {
-		return appendSignedIn(b, textLoggedIn, &u, tokens)
-	})
+	a.signedIn(w, r, http.StatusOK, textLoggedIn, &u, tokens)
 	return nil
+}
+
+// signedIn answers register and login. In cookie mode the session that the
+// browser held until now is ended: its cookie is about to be overwritten.
+func (a *API) signedIn(w http.ResponseWriter, r *http.Request, status int, message string, u *auth.User, t session.Tokens) {
+	mode, _ := carriageOf(r) // serve has read it
+	if mode != inBody {
+		if old := a.refreshCookie(r, inCookies); old != "" {
+			if err := a.Sessions.Replace(r.Context(), old, t.SessionID, a.Client(r)); err != nil {
+				a.Log.LogAttrs(r.Context(), slog.LevelWarn, "the session before this one was not ended",
+					slog.String("error", err.Error()))
+			}
+		}
+		a.setCookies(w.Header(), mode, t)
+	}
+	answer(w, r, status, func(b []byte) []byte { return appendSignedIn(b, message, u, mode, t) })
 }

@@ -59,9 +59,7 @@ func (a *API) register(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	note(w, u.ID)
-	answer(w, r, http.StatusCreated, func(b []byte) []byte {
-		return appendSignedIn(b, textRegistered, &u, tokens)
-	})
+	a.signedIn(w, r, http.StatusCreated, textRegistered, &u, tokens)
 	return nil
 }
 

@@ -8,7 +8,8 @@ import (
 // handler answers a request or returns the error to answer with.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
-// access is who may call an endpoint.
+// access is who may call an endpoint. The credential is a bearer token or,
+// without one, the access token's cookie.
 type access int
 
 const (
@@ -34,13 +35,15 @@ const (
 
 // route is one endpoint.
 type route struct {
-	// path ends with a slash; it is served without it, too.
+	// path ends with a slash; it is served without it, too. An {id} can only
+	// be its last part.
 	path    string
 	who     access
 	errors  dialect
 	methods []method
 
-	allow []string
+	allow  []string
+	before string // of the {id}
 }
 
 // method is what an endpoint does for one HTTP method. HEAD is GET's.
@@ -49,12 +52,10 @@ type method struct {
 	handle handler
 }
 
-// schemaPath is the one endpoint that can be switched off.
-const schemaPath = "/api/schema/"
-
-// table is the whole surface (guide.txt, "API Endpoints").
+// table is the whole surface: guide.txt, "API Endpoints", and what a screen
+// needs beside them.
 func (a *API) table() []route {
-	return []route{
+	table := []route{
 		{path: "/api/auth/register/", who: public, errors: wrapped, methods: []method{{http.MethodPost, a.register}}},
 		{path: "/api/auth/login/", who: public, errors: credentials, methods: []method{{http.MethodPost, a.login}}},
 		{path: "/api/auth/logout/", who: bearer, errors: wrapped, methods: []method{{http.MethodPost, a.logout}}},
@@ -63,20 +64,41 @@ func (a *API) table() []route {
 		{path: "/api/auth/profile/", who: bearer, errors: bare, methods: []method{
 			{http.MethodGet, a.profile}, {http.MethodPut, a.updateProfile}, {http.MethodPatch, a.updateProfile},
 		}},
-		{path: schemaPath, who: public, errors: bare, methods: []method{{http.MethodGet, a.schema}}},
+
+		{path: "/api/auth/sessions/", who: bearer, errors: bare, methods: []method{
+			{http.MethodGet, a.sessions}, {http.MethodDelete, a.endOtherSessions},
+		}},
+		{path: "/api/auth/sessions/{id}/", who: bearer, errors: bare, methods: []method{{http.MethodDelete, a.endSession}}},
+		{path: "/api/auth/password/change/", who: bearer, errors: wrapped, methods: []method{{http.MethodPost, a.changePassword}}},
+		{path: "/api/auth/events/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.events}}},
+		{path: "/api/auth/settings/", who: public, errors: bare, methods: []method{{http.MethodGet, a.settings}}},
 	}
+	if !a.HideSchema {
+		table = append(
+			table,
+			route{path: "/api/schema/", who: public, errors: bare, methods: []method{{http.MethodGet, a.schema}}},
+			route{path: "/api/docs/", who: public, errors: bare, methods: []method{{http.MethodGet, a.docs}}},
+		)
+	}
+	return table
 }
 
-// index makes the look-up by path, of both forms, and the Allow headers.
-func index(table []route) map[string]*route {
-	byPath := make(map[string]*route, 2*len(table))
+// index makes the look-up by path, of both forms, and the Allow headers. items
+// are the routes with an {id}.
+func index(table []route) (byPath map[string]*route, items []*route) {
+	byPath = make(map[string]*route, 2*len(table))
 	for i := range table {
 		rt := &table[i]
 		rt.allow = []string{allow(rt)}
+		if before, ok := strings.CutSuffix(rt.path, "{id}/"); ok {
+			rt.before = before
+			items = append(items, rt)
+			continue
+		}
 		byPath[rt.path] = rt
 		byPath[strings.TrimSuffix(rt.path, "/")] = rt
 	}
-	return byPath
+	return byPath, items
 }
 
 // allow lists the methods in DRF's order: what changes, then HEAD, OPTIONS.

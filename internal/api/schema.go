@@ -21,3 +21,12 @@ func (a *API) schema(w http.ResponseWriter, _ *http.Request) error {
 	_, _ = w.Write(OpenAPI) // a write that fails has no reader to be told
 	return nil
 }
+
+// docs serves the description for people, a page of the embedded UI.
+func (a *API) docs(w http.ResponseWriter, r *http.Request) error {
+	if a.Docs == nil {
+		return errNotFound
+	}
+	a.Docs.ServeHTTP(w, r)
+	return nil
+}

@@ -14,9 +14,11 @@ const (
 	textInvalidData        = "Invalid data"
 	textInvalidCredentials = "Invalid credentials"
 
-	textRegistered = "User registered successfully"
-	textLoggedIn   = "Login successful"
-	textLoggedOut  = "Successfully logged out"
+	textRegistered      = "User registered successfully"
+	textLoggedIn        = "Login successful"
+	textLoggedOut       = "Successfully logged out"
+	textPasswordChanged = "Password changed successfully"
+	textOthersEnded     = "Signed out everywhere else"
 
 	textNotFound    = "Not found."
 	textForbidden   = "You do not have permission to perform this action."
@@ -28,6 +30,8 @@ const (
 	textUnreadable  = "Request body could not be read."
 	textBadHost     = "Invalid host."
 	textTimeout     = "Request body did not arrive in time."
+	textAuthMode    = "Auth-Mode must be cookie or hybrid."
+	textCrossOrigin = "Cross-origin request refused."
 
 	textNoCredentials    = "Authentication credentials were not provided."
 	textBadAuthorization = "Authorization header must contain two space-delimited values"
@@ -77,6 +81,14 @@ func ProblemText(p auth.Problem) string {
 		return "This password is entirely numeric."
 	case auth.CodeBadCredentials:
 		return "Invalid credentials."
+	case auth.CodeOldPassword:
+		return "Your old password was entered incorrectly. Please enter it again."
+	case auth.CodeNotNumber:
+		return "A valid integer is required."
+	case auth.CodeMinValue:
+		return fmt.Sprintf("Ensure this value is greater than or equal to %d.", p.Params...)
+	case auth.CodeMaxValue:
+		return fmt.Sprintf("Ensure this value is less than or equal to %d.", p.Params...)
 	default:
 		return "Invalid value."
 	}

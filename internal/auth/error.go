@@ -58,6 +58,10 @@ const (
 	CodePasswordNumeric  Code = "password_entirely_numeric"
 	CodeBadCredentials   Code = "invalid_credentials"
 	CodeClosed           Code = "registration_closed"
+	CodeOldPassword      Code = "password_incorrect"
+	CodeNotNumber        Code = "invalid_integer"
+	CodeMinValue         Code = "min_value" // [int]
+	CodeMaxValue         Code = "max_value" // [int]
 )
 
 // Codes of tokens that are not valid.

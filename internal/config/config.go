@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"strings"
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
 )
@@ -16,7 +17,7 @@ type Config struct {
 	Listen    string      `key:"listen" default:"127.0.0.1:8000" help:"Address and port to serve on. An empty host (:8000) means every address of the machine; port 0 takes a free one."`
 	Data      string      `key:"data" default:"./data" help:"Folder of the embedded database and of the key that Latchkey makes for itself. Made with mode 0700 if it is not there."`
 	Database  DatabaseURL `key:"database" default:"" help:"Where the data is kept: empty for SQLite in the data folder, or postgres://user@host/name for PostgreSQL. A password in it is better given by PGPASSWORD or a .pgpass file than by a flag."`
-	PublicURL string      `key:"public_url" default:"" help:"The address under which people reach this server, such as https://auth.example.com. Used where Latchkey writes a link to itself."`
+	PublicURL string      `key:"public_url" default:"" help:"The address under which people reach this server, such as https://auth.example.com. Used where Latchkey writes a link to itself; with https its cookies are Secure."`
 	Hosts     []string    `key:"hosts" default:"" help:"Host names that requests may be addressed to. A leading dot (.example.com) takes the domain and all below it. Empty takes any."`
 
 	Signing      Signing      `key:"signing" help:"The key that tokens are signed with."`
@@ -32,6 +33,7 @@ type Config struct {
 	Timeouts     Timeouts     `key:"timeouts" help:"How long a client may take."`
 	Postgres     Postgres     `key:"postgres" help:"The connections to PostgreSQL."`
 	Docs         Docs         `key:"docs" help:"The description of the API."`
+	UI           UI           `key:"ui" help:"The pages that the binary brings."`
 	Log          Log          `key:"log" help:"The log, on standard error."`
 
 	origins             map[string]Origin
@@ -131,11 +133,23 @@ type Postgres struct {
 
 // Docs is the description of the API.
 type Docs struct {
-	Public bool `key:"public" default:"true" help:"Whether the API's description is served, at /api/schema/. It tells nothing that is not in the documentation."`
+	Public bool `key:"public" default:"true" help:"Whether the API's description is served, at /api/schema/ and, for people, at /api/docs/. It tells nothing that is not in the documentation."`
+}
+
+// UI is the embedded pages.
+type UI struct {
+	Enabled bool   `key:"enabled" default:"true" help:"Whether the pages are served at /. The API is not concerned."`
+	Name    string `key:"name" default:"Latchkey" help:"What the pages call this service, such as the name of your company."`
 }
 
 // Log is how the log is written.
 type Log struct {
 	Format string `key:"format" default:"auto" oneof:"auto json text" help:"auto is json, but text on a terminal."`
 	Level  string `key:"level" default:"info" oneof:"debug info warn error" help:"The least level that is written."`
+}
+
+// Secure reports whether browsers reach this server by TLS: its own, or that of
+// a proxy which public_url tells of.
+func (c *Config) Secure() bool {
+	return c.TLS.Cert != "" || strings.HasPrefix(strings.ToLower(c.PublicURL), "https://")
 }

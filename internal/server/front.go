@@ -160,6 +160,7 @@ func (f *front) serve(e *exchange, r *http.Request) {
 		(*h).ServeHTTP(e, r)
 		e.route = r.Pattern
 	default:
+		e.route = "ui"
 		f.rest.ServeHTTP(e, r)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/store/postgres"
 	"github.com/latchkey-auth/latchkey/internal/store/sqlite"
 	"github.com/latchkey-auth/latchkey/internal/throttle"
+	"github.com/latchkey-auth/latchkey/web"
 )
 
 // maxHeader is the most bytes of a request's head; more is 431.
@@ -130,7 +132,7 @@ func newActs(ctx context.Context, cfg *config.Config, store auth.Store, log *slo
 	})
 	a.accounts = account.New(account.Options{
 		Store: store, Sessions: a.sessions, Revoked: a.revoked, Hasher: hasher, Policy: policy,
-		Throttle: limits, RegistrationRoles: cfg.Registration.Roles, Now: now,
+		Throttle: limits, Failures: a.failures, RegistrationRoles: cfg.Registration.Roles, Now: now,
 	})
 	return a, nil
 }
@@ -154,6 +156,12 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 	if now == nil {
 		now = time.Now
 	}
+	pages := &ui{}
+	if cfg.UI.Enabled {
+		if pages, err = newUI(web.Files(), cfg.Secure()); err != nil {
+			return err
+		}
+	}
 	listener, err := listen(ctx, cfg)
 	if err != nil {
 		return err
@@ -161,13 +169,16 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 	f := &front{
 		rest:    http.HandlerFunc(welcome),
 		health:  &health{now: now},
-		cors:    newCORS(cfg.Cors.Origins),
+		cors:    newCORS(cfg.Cors.Origins, cfg.Secure()),
 		hosts:   newHosts(cfg.Hosts),
 		trusted: cfg.Proxy.Trusted,
 		log:     log,
 		now:     now,
 	}
 	f.ids.prefix = randomPrefix()
+	if cfg.UI.Enabled {
+		f.rest = pages
+	}
 	srv := &http.Server{
 		Handler:           f,
 		ReadHeaderTimeout: cfg.Timeouts.Header.Std(),
@@ -233,7 +244,12 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 		Sessions: a.sessions, Logins: a.logins, Accounts: a.accounts, Client: clientOf,
 		Log:               slog.New(requestLog{log.Handler()}),
 		RegistrationRoles: cfg.Registration.Roles, RegistrationOpen: cfg.Registration.Open,
-		HideSchema: !cfg.Docs.Public, Now: now,
+		HideSchema: !cfg.Docs.Public, Docs: pages.docs(), Now: now,
+		SecureCookies: cfg.Secure(), AllowedOrigin: f.cors.lists, PublicURL: strings.TrimSuffix(cfg.PublicURL, "/"),
+		Settings: api.Settings{
+			Name: cfg.UI.Name, MinPassword: cfg.Password.MinLength,
+			Access: cfg.Tokens.Access.Std(), Refresh: cfg.Tokens.Refresh.Std(),
+		},
 	})
 	f.health.store.Store(&store)
 	f.health.revoked.Store(a.revoked)
@@ -328,7 +344,7 @@ func listen(ctx context.Context, cfg *config.Config) (net.Listener, error) {
 	}), nil
 }
 
-// welcome is what there is outside of the API.
+// welcome is what there is outside of the API where the UI is switched off.
 func welcome(w http.ResponseWriter, r *http.Request) {
 	api.WriteNotFound(w)
 }

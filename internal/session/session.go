@@ -15,6 +15,8 @@ type Tokens struct {
 	Access, Refresh string
 	// AccessExpires and RefreshExpires are the tokens' exp, in Unix seconds.
 	AccessExpires, RefreshExpires int64
+	// SessionID is their sid.
+	SessionID string
 }
 
 // Access is an authenticated caller: what a good access token says.
@@ -107,7 +109,7 @@ func (s *Service) Open(ctx context.Context, o auth.Opening) (Tokens, auth.User, 
 // are those of u, which must come from the transaction that opened or rotated.
 func (s *Service) Mint(u auth.User, row auth.Session, now time.Time) Tokens {
 	key := s.Ring.Signing()
-	t := Tokens{AccessExpires: now.Add(s.AccessLifetime).Unix(), RefreshExpires: row.Expires}
+	t := Tokens{AccessExpires: now.Add(s.AccessLifetime).Unix(), RefreshExpires: row.Expires, SessionID: row.ID}
 	t.Refresh = key.Sign(token.Claims{
 		Type: token.Refresh, Expires: row.Expires, IssuedAt: row.IssuedAt,
 		ID: row.JTI, UserID: u.ID, SessionID: row.ID,

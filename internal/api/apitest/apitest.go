@@ -91,7 +91,7 @@ func Check(method, path string, status int, header http.Header, body []byte) err
 		return fmt.Errorf("%s: %w", where, err)
 	}
 	content, _ := d.at(at + "/content").(map[string]any)
-	if method == http.MethodHead {
+	if method == http.MethodHead || status == http.StatusNoContent || status == http.StatusNotModified {
 		if len(body) != 0 {
 			return fmt.Errorf("%s: a body: %q", where, body)
 		}
@@ -137,6 +137,9 @@ func (d *description) response(method, path string, status int) (string, error) 
 			path += "/"
 		}
 	}
+	if _, ok := paths[path]; !ok {
+		path = template(paths, path)
+	}
 	item, ok := paths[path].(map[string]any)
 	switch {
 	case !ok && status == http.StatusNotFound:
@@ -171,6 +174,19 @@ func (d *description) response(method, path string, status int) (string, error) 
 		}
 	}
 	return at, nil
+}
+
+// template finds the path of the description that has an {id} where path has
+// something else; path itself if there is none.
+func template(paths map[string]any, path string) string {
+	for described := range paths {
+		before, after, ok := strings.Cut(described, "{id}")
+		id, found := strings.CutPrefix(path, before)
+		if ok && found && strings.Trim(id, "/") != "" && !strings.Contains(strings.TrimSuffix(id, after), "/") {
+			return described
+		}
+	}
+	return path
 }
 
 // headers checks those that the answer is described with.
