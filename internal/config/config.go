@@ -138,7 +138,7 @@ type Docs struct {
 
 // UI is the embedded pages.
 type UI struct {
-	Enabled bool   `key:"enabled" default:"true" help:"Whether the pages are served at /. The API is not concerned."`
+	Enabled bool   `key:"enabled" default:"true" help:"Whether the pages are served: the app at / and the API's description for people. The API is not concerned."`
 	Name    string `key:"name" default:"Latchkey" help:"What the pages call this service, such as the name of your company."`
 }
 

@@ -1,0 +1,29 @@
+export {
+  createClient,
+  type Client,
+  type ClientOptions,
+  type Events,
+  type Mode,
+  type Prepared,
+  type Reason,
+  type State,
+} from "./client.js";
+export { fieldErrors, LatchkeyError, NetworkError, type Problems } from "./errors.js";
+export type { Pair, TokenStorage } from "./storage.js";
+export type {
+  Credentials,
+  Event,
+  EventList,
+  Expires,
+  PasswordChange,
+  PasswordChanged,
+  Profile,
+  ProfileUpdate,
+  Registration,
+  Role,
+  Session,
+  SessionList,
+  SessionsEnded,
+  Settings,
+  User,
+} from "./schema.js";
