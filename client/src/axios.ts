@@ -23,15 +23,29 @@ export function attach(instance: AxiosInstance, client: Client): () => void {
     return config;
   });
 
-  const response = instance.interceptors.response.use(undefined, async (error: AxiosError) => {
-    const config: Noted | undefined = error.config;
-    if (error.response?.status !== 401 || !config?.latchkey || config.latchkey.again) throw error;
-    if (!(await client.recover(url(config), config.latchkey.stamp))) throw error;
+  /** The second try of a request that was answered with 401; undefined if there is none to make. */
+  const again = async (config: Noted | undefined) => {
+    // A stream is read already.
+    if (!config?.latchkey || config.latchkey.again || isStream(config.data)) return undefined;
+    if (!(await client.recover(url(config), config.latchkey.stamp))) return undefined;
     return instance.request(config);
-  });
+  };
+  const response = instance.interceptors.response.use(
+    // An instance whose validateStatus lets a 401 pass.
+    async (answer) => (answer.status === 401 && (await again(answer.config))) || answer,
+    async (error: AxiosError) => {
+      const second = error.response?.status === 401 && (await again(error.config));
+      if (second) return second;
+      throw error;
+    },
+  );
 
   return () => {
     instance.interceptors.request.eject(request);
     instance.interceptors.response.eject(response);
   };
+}
+
+function isStream(data: unknown): boolean {
+  return typeof data === "object" && data !== null && ("pipe" in data || "getReader" in data);
 }

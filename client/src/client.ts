@@ -83,6 +83,12 @@ const longestTimer = 2 ** 31 - 1;
 /** For how long a busy server is waited for inside a refresh, in seconds. */
 const patience = 5;
 
+/** For how long signing in or out waits for a refresh that hangs, in ms. */
+const courtesy = 3_000;
+
+/** Up to how many seconds apart the tries of a server that is away are. */
+const longestPause = 60;
+
 /**
  * Makes a client of a Latchkey server. It does nothing until it is asked; `start` finds out who is signed in and keeps
  * the session going.
@@ -106,6 +112,11 @@ export function createClient(options: ClientOptions = {}) {
   let access = ""; // hybrid: the access token
   let ahead = 60;
   let skew = 0; // the server's clock minus ours, in seconds
+  let clockRead = false; // whether the server's clock could be read
+  let lifetime: number | undefined; // of the server's access tokens, in seconds
+  let era = 0; // counts logins and logouts: what was asked for in an earlier one is void
+  let failures = 0; // in a row, of refresh and restore
+  let notBefore = 0; // when to try again by ourselves, in ms since 1970
   let refreshing: Promise<boolean> | undefined;
   let restoring: Promise<State> | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -120,7 +131,7 @@ export function createClient(options: ClientOptions = {}) {
   };
 
   function emit<K extends keyof Events>(event: K, detail: Events[K]) {
-    for (const hear of listeners[event]) hear(detail);
+    tell(listeners[event], detail);
   }
 
   function become(next: State) {
@@ -128,16 +139,17 @@ export function createClient(options: ClientOptions = {}) {
     state = next;
     if (next.status === "signedOut") {
       access = "";
-      if (mode === "bearer" && next.reason !== "elsewhere") storage.remove();
+      era++;
     }
     schedule();
-    for (const hear of subscribers) hear();
+    tell(subscribers, undefined);
     emit("change", next);
     if (next.status === "signedIn" && (before.status !== "signedIn" || before.user.id !== next.user.id)) {
       emit("signedIn", next.user);
     }
-    if (next.status === "signedOut" && before.status !== "signedOut")
-      emit("signedOut", next.reason ?? "expired");
+    // Who comes for the first time was never signed in: a page that goes to its login then would go there for ever.
+    if (next.status === "signedOut" && next.reason && before.status !== "signedOut")
+      emit("signedOut", next.reason);
   }
 
   const seconds = () => now() / 1000 + skew;
@@ -177,8 +189,10 @@ export function createClient(options: ClientOptions = {}) {
     if (!isAuth(url)) {
       if (restoring && state.status === "unknown") await restoring.catch(() => {});
       used = true;
-      // Whether the server can be reached is told by the request itself.
-      if (stale()) await renew(stamp()).catch(() => {});
+      // Whether the server can be reached is told by the request itself. While a refresh has just failed a token that
+      // still holds will do.
+      if (stale() && (now() >= notBefore || (state.expires?.access ?? 0) <= seconds()))
+        await renew(stamp()).catch(() => {});
     }
     return carry(where);
   }
@@ -226,7 +240,8 @@ export function createClient(options: ClientOptions = {}) {
     try {
       return await send(input, init);
     } catch (cause) {
-      if (init?.signal?.aborted) throw cause;
+      const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined);
+      if (signal?.aborted) throw cause;
       throw new NetworkError({ cause });
     }
   }
@@ -253,11 +268,9 @@ export function createClient(options: ClientOptions = {}) {
   };
 
   /** Takes what login, register or refresh answered. */
-  async function take(answer: Minted, response: Response | undefined, type: "signedIn" | "refreshed") {
+  async function take(answer: Minted, response: Response, type: "signedIn" | "refreshed") {
     const pair = answer.tokens ?? answer;
-    const date = Date.parse(response?.headers.get("Date") ?? "");
-    // The header has whole seconds; less than that is no difference.
-    if (!Number.isNaN(date)) skew = Math.abs(date - now()) > 2000 ? (date - now()) / 1000 : 0;
+    readClock(response);
     let expires = answer.expires;
     if (mode === "bearer") {
       const kept = { access: pair.access ?? "", refresh: pair.refresh ?? storage.get()?.refresh ?? "" };
@@ -266,15 +279,40 @@ export function createClient(options: ClientOptions = {}) {
     } else if (mode === "hybrid") {
       access = pair.access ?? "";
     }
-    if (!expires) throw new LatchkeyError(response?.status ?? 0, "The server does not know Auth-Mode.");
+    if (!expires) throw new LatchkeyError(response.status, "The server does not know Auth-Mode.");
+    await believe(expires);
     learn(expires, answer.user);
     tabs.post({ type, expires, user: answer.user, ...(mode === "hybrid" ? { access } : {}) });
     await tabs.announce(expires);
   }
 
+  /** The header has whole seconds; less than that is no difference. Of another origin's answer it cannot be read. */
+  function readClock(response: Response) {
+    const date = Date.parse(response.headers.get("Date") ?? "");
+    if (Number.isNaN(date)) return;
+    clockRead = true;
+    skew = Math.abs(date - now()) > 2000 ? (date - now()) / 1000 : 0;
+  }
+
+  /**
+   * A token that was just made, or has just opened a request, is good. If it looks as though it had expired, or nearly,
+   * it may be this computer's clock that is wrong (by a whole time zone, say): to refresh because of that would never end.
+   */
+  async function believe(expires: Expires) {
+    if (clockRead || expires.access - seconds() > 60) return;
+    lifetime ??= await network(root + paths.settings)
+      .then((response) => response.json() as Promise<Settings>)
+      .then(({ tokens }) => tokens.access)
+      .catch(() => undefined);
+    const looks = expires.access - seconds();
+    const is = lifetime ?? 60;
+    if (looks <= 0 || is - looks > 60) skew -= is - looks;
+  }
+
   function learn(expires: Expires, user: User | undefined) {
     ahead = aheadOf(Math.max(1, expires.access - seconds()));
     used = false;
+    failures = notBefore = 0;
     const who = user ?? state.user;
     if (who) become({ status: "signedIn", user: who, expires });
   }
@@ -301,40 +339,48 @@ export function createClient(options: ClientOptions = {}) {
       return false;
     }
     if (newest && newest.access > seen && newest.access > seconds() && (await adopt(newest))) return true;
-    if (mode === "bearer" && !storage.get()) {
-      become({ status: "signedOut", reason: "elsewhere" });
-      return false;
+    if (mode === "bearer") {
+      if (!storage.get()) {
+        become({ status: "signedOut", reason: "elsewhere" });
+        return false;
+      }
+      readStorage();
+      if (stamp() > seen && stamp() > seconds()) return true;
     }
-    let response: Response;
-    try {
-      response = await askRefresh();
-    } catch (error) {
-      scheduleAgain();
-      throw error;
+    const began = era;
+    // In hybrid mode only the cookie itself can tell whether a winner that was closed half-way has left a new one.
+    for (let tries = mode === "hybrid" ? 2 : 1; tries > 0; tries--) {
+      const response = await askRefresh().catch((error: unknown) => {
+        later(error);
+        throw error;
+      });
+      // One has signed out meanwhile, or in as somebody else.
+      if (era !== began) return (state.status as State["status"]) === "signedIn";
+      if (response.ok) {
+        await take((await response.json()) as Minted, response, "refreshed");
+        return true;
+      }
+      const error = await errorOf(response);
+      if (response.status === 429 || response.status >= 500) {
+        later(error);
+        throw error;
+      }
+      if (await stillGood()) return true;
     }
-    if (response.ok) {
-      await take((await response.json()) as Minted, response, "refreshed");
-      return true;
-    }
-    const error = await errorOf(response);
-    if (response.status === 429 || response.status >= 500) {
-      scheduleAgain();
-      throw error;
-    }
-    if (await stillGood()) return true;
     await signOut("expired");
     return false;
   }
 
   /** Takes over what another tab has refreshed. */
   async function adopt(newest: Expires): Promise<boolean> {
-    const until = now() + 500;
-    // The lock manager knows before a message or the storage does.
-    while (mode !== "cookie" && now() < until && stamp() < newest.access) {
-      if (mode === "bearer") readStorage();
-      await sleep(5);
+    if (mode !== "cookie") {
+      // The lock manager knows before a message or the storage does.
+      for (let i = 0; i < 100 && stamp() < newest.access; i++) {
+        if (mode === "bearer") readStorage();
+        await sleep(5);
+      }
+      return stamp() >= newest.access;
     }
-    if (mode !== "cookie") return stamp() >= newest.access;
     learn(newest, undefined);
     await tabs.announce(newest);
     return state.status === "signedIn";
@@ -383,7 +429,8 @@ export function createClient(options: ClientOptions = {}) {
       });
       if (response.ok) {
         const { expires } = (await response.json()) as SessionList;
-        if (expires.access - seconds() <= 0) return false;
+        readClock(response);
+        await believe(expires as Expires);
         learn({ access: expires.access, refresh: expires.refresh ?? expires.access }, undefined);
         return state.status === "signedIn";
       }
@@ -402,29 +449,44 @@ export function createClient(options: ClientOptions = {}) {
 
   // --- when -------------------------------------------------------------------------------------------------------
 
-  function schedule() {
+  function arm(ms: number) {
     clearTimeout(timer);
-    if (started === 0 || state.status !== "signedIn") return;
-    // Each tab a little later than another, so that mostly one of them goes.
-    const due = (state.expires.access - ahead + Math.random() * ahead * 0.5 - seconds()) * 1000;
-    timer = setTimeout(wake, Math.min(Math.max(due, 0), longestTimer));
+    if (started === 0) return;
+    timer = setTimeout(wake, Math.min(Math.max(ms, 0), longestTimer));
     (timer as { unref?: () => void }).unref?.();
   }
 
-  function scheduleAgain() {
+  function schedule() {
     clearTimeout(timer);
-    if (started > 0) timer = setTimeout(wake, 5_000);
+    if (state.status !== "signedIn") return;
+    // Each tab a little later than another, so that mostly one of them goes.
+    arm((state.expires.access - ahead + Math.random() * ahead * 0.5 - seconds()) * 1000);
+  }
+
+  /** After a failure that is not the session's: tries again, each time later, and not before the server asked for. */
+  function later(error: unknown) {
+    const asked = error instanceof LatchkeyError ? (error.retryAfter ?? 0) : 0;
+    const pause = Math.max(asked, Math.min(2 ** failures++, longestPause)) * 1000;
+    notBefore = now() + pause;
+    arm(pause);
   }
 
   /**
    * Refreshes if it is time to: a page that nobody looks at and that asks nothing lets its session end, rather than keep
-   * it going for ever.
+   * it going for ever. Asks who one is if that could not be found out.
    */
   function wake() {
-    if (state.status !== "signedIn" || started === 0) return;
+    if (started === 0 || state.status === "signedOut") return;
+    if (now() < notBefore) return arm(notBefore - now());
+    if (state.status === "unknown") return void client.restore().catch(() => {});
     if (!stale()) return schedule();
     const seen = typeof document === "undefined" || document.visibilityState === "visible";
     if (seen || used) renew(stamp()).catch(() => {});
+  }
+
+  function online() {
+    notBefore = 0;
+    wake();
   }
 
   // --- other tabs -------------------------------------------------------------------------------------------------
@@ -433,12 +495,13 @@ export function createClient(options: ClientOptions = {}) {
     switch (message.type) {
       case "refreshed":
       case "signedIn":
-        if (message.access) access = message.access;
         if (
           message.type === "refreshed" &&
           (state.status === "signedOut" || message.expires.access < stamp())
         )
           break;
+        if (message.type === "signedIn") era++;
+        if (message.access) access = message.access;
         learn(message.expires, message.user);
         void tabs.announce(message.expires);
         break;
@@ -469,6 +532,8 @@ export function createClient(options: ClientOptions = {}) {
   async function signOut(reason: "logout" | "expired") {
     if (state.status === "signedOut") return;
     const last = stamp();
+    // Only here: a tab that hears of it late would take away the tokens of a login that came since.
+    if (mode === "bearer") storage.remove();
     become({ status: "signedOut", reason });
     tabs.post({ type: "signedOut", reason });
     await tabs.announce({ access: last, refresh: 0 });
@@ -476,19 +541,46 @@ export function createClient(options: ClientOptions = {}) {
 
   // --- the acts ---------------------------------------------------------------------------------------------------
 
-  async function enter(path: string, body: unknown): Promise<User> {
-    const { headers, credentials } = carry("server");
-    delete headers["Authorization"]; // a stale one says nothing here
-    const response = await network(root + path, {
-      method: "POST",
-      credentials,
-      headers: { ...headers, "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-    });
-    if (!response.ok) throw await errorOf(response);
-    const answer = (await response.json()) as Minted;
-    await take(answer, response, "signedIn");
-    return answer.user;
+  /**
+   * Alone, as a refresh is: the answer to a refresh of the session before must not come after this one's and put its
+   * tokens in the place of these.
+   */
+  function enter(path: string, body: unknown): Promise<User> {
+    return tabs.exclusive(async () => {
+      const { headers, credentials } = carry("server");
+      delete headers["Authorization"]; // a stale one says nothing here
+      const response = await network(root + path, {
+        method: "POST",
+        credentials,
+        headers: { ...headers, "Content-Type": "application/json" },
+        body: JSON.stringify(body),
+      });
+      if (!response.ok) throw await errorOf(response);
+      const answer = (await response.json()) as Minted;
+      era++;
+      await take(answer, response, "signedIn");
+      return answer.user;
+    }, courtesy);
+  }
+
+  /** Alone, too: a refresh that is under way would sign in again. */
+  function leave(): Promise<void> {
+    return tabs.exclusive(async () => {
+      const ask = () => {
+        const { headers, credentials } = carry("server");
+        const init: RequestInit = { method: "POST", headers, credentials };
+        if (mode === "bearer") {
+          init.headers = { ...headers, "Content-Type": "application/json" };
+          init.body = JSON.stringify({ refresh_token: storage.get()?.refresh ?? "" });
+        }
+        return network(root + paths.logout, init);
+      };
+      let response = await ask();
+      // Without a good access token the server ends nothing, and the refresh token would live on.
+      if (response.status === 401 && (await renewAlone(stamp()))) response = await ask();
+      if (!response.ok && response.status !== 401) throw await errorOf(response);
+      await signOut("logout");
+    }, courtesy);
   }
 
   async function loadProfile(): Promise<Profile> {
@@ -506,7 +598,7 @@ export function createClient(options: ClientOptions = {}) {
     return profile;
   }
 
-  async function findOut(): Promise<State> {
+  async function findOut(again = true): Promise<State> {
     if (mode === "bearer" && !storage.get()) {
       become({ status: "signedOut" });
       return state;
@@ -516,18 +608,16 @@ export function createClient(options: ClientOptions = {}) {
       return network(root + path, { headers, credentials });
     };
     const response = mode === "hybrid" ? undefined : await ask(paths.profile);
+    if (response) readClock(response);
     if (response?.ok) {
       const { id, email, first_name, last_name, role } = (await response.json()) as Profile;
       const user = { id, email, first_name, last_name, role };
       if (mode === "bearer") {
         const pair = storage.get();
         if (pair) {
-          become({
-            status: "signedIn",
-            user,
-            expires: { access: expiry(pair.access), refresh: expiry(pair.refresh) },
-          });
-          learn(state.expires ?? { access: 0, refresh: 0 }, user);
+          const expires = { access: expiry(pair.access), refresh: expiry(pair.refresh) };
+          await believe(expires);
+          learn(expires, user);
         }
         return state;
       }
@@ -535,28 +625,39 @@ export function createClient(options: ClientOptions = {}) {
       if (!sessions.ok) throw await errorOf(sessions);
       const { expires } = (await sessions.json()) as SessionList;
       const known = { access: expires.access, refresh: expires.refresh ?? expires.access };
+      await believe(known);
       learn(known, user);
       await tabs.announce(known);
       return state;
     }
     if (response && response.status !== 401) throw await errorOf(response);
     // The access token is gone; there may be a refresh token.
-    if (!(await renewUnknown()) && state.status === "unknown") become({ status: "signedOut" });
+    const outcome = await renewUnknown();
+    if (outcome === "changed" && again) return findOut(false);
+    if (outcome !== "renewed" && state.status === "unknown") become({ status: "signedOut" });
     return state;
   }
 
   /** Refreshes without knowing whether there is a session at all: a refusal is no "expired" then. */
-  async function renewUnknown(): Promise<boolean> {
+  async function renewUnknown(): Promise<"renewed" | "refused" | "changed"> {
     return tabs.exclusive(async () => {
-      if (state.status === "signedIn") return true;
+      if (state.status === "signedIn") return "renewed";
+      const began = era;
+      const sent = storage.get()?.refresh;
       const response = await askRefresh();
+      if (era !== began) return "refused";
       if (response.ok) {
         await take((await response.json()) as Minted, response, "refreshed");
-        return true;
+        return "renewed";
       }
       if (response.status === 429 || response.status >= 500) throw await errorOf(response);
-      if (mode === "bearer") storage.remove();
-      return false;
+      if (mode === "bearer") {
+        // Another tab may have traded it; what it stored can take a moment to be seen here.
+        await sleep(300);
+        if (storage.get()?.refresh !== sent) return "changed";
+        storage.remove();
+      }
+      return "refused";
     });
   }
 
@@ -578,13 +679,14 @@ export function createClient(options: ClientOptions = {}) {
     },
     /**
      * Finds out who is signed in and refreshes ahead of each expiry from then on; gives what stops that. May be called
-     * several times. A server that cannot be reached leaves the state "unknown": `restore` asks again.
+     * several times. While the server cannot be reached the state stays "unknown"; it is asked again, at most a minute
+     * later.
      */
     start(): () => void {
       started++;
-      if (started === 1 && typeof addEventListener === "function") {
+      if (started === 1 && typeof addEventListener === "function" && typeof document !== "undefined") {
         addEventListener("focus", wake);
-        addEventListener("online", wake);
+        addEventListener("online", online);
         addEventListener("storage", onStorage);
         document.addEventListener("visibilitychange", wake);
       }
@@ -597,9 +699,9 @@ export function createClient(options: ClientOptions = {}) {
         started--;
         if (started > 0) return;
         clearTimeout(timer);
-        if (typeof removeEventListener === "function") {
+        if (typeof removeEventListener === "function" && typeof document !== "undefined") {
           removeEventListener("focus", wake);
-          removeEventListener("online", wake);
+          removeEventListener("online", online);
           removeEventListener("storage", onStorage);
           document.removeEventListener("visibilitychange", wake);
         }
@@ -607,9 +709,14 @@ export function createClient(options: ClientOptions = {}) {
     },
     /** Asks the server who is signed in. Rejects if it cannot be reached. */
     restore(): Promise<State> {
-      restoring ??= findOut().finally(() => {
-        restoring = undefined;
-      });
+      restoring ??= findOut()
+        .catch((error: unknown) => {
+          later(error);
+          throw error;
+        })
+        .finally(() => {
+          restoring = undefined;
+        });
       return restoring;
     },
     /** Frees what other tabs are told by. The client is of no use afterwards. */
@@ -627,15 +734,11 @@ export function createClient(options: ClientOptions = {}) {
      */
     async logout(): Promise<void> {
       try {
-        await call(
-          "POST",
-          paths.logout,
-          mode === "bearer" ? { refresh_token: storage.get()?.refresh ?? "" } : undefined,
-        );
+        await leave();
       } catch (error) {
-        if (error instanceof LatchkeyError ? error.status !== 401 : mode !== "bearer") throw error;
+        if (!(error instanceof NetworkError) || mode !== "bearer") throw error;
+        await signOut("logout");
       }
-      await signOut("logout");
     },
     /** Gets a new pair now. false: the session is over. */
     refresh: (): Promise<boolean> => renew(stamp()),
@@ -696,5 +799,18 @@ function expiry(token: string): number {
     return typeof claims.exp === "number" ? claims.exp : 0;
   } catch {
     return 0;
+  }
+}
+
+/** A listener that throws is its own misfortune: the others, and the other tabs, are told all the same. */
+function tell<T>(hearers: Set<(detail: T) => void>, detail: T) {
+  for (const hear of hearers) {
+    try {
+      hear(detail);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 }

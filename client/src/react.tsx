@@ -45,16 +45,22 @@ export function RequireAuth({
   return status === "signedIn" ? children : fallback;
 }
 
-/** Shows its children to who has one of the roles, `fallback` to everybody else. What it hides the server must refuse. */
+/**
+ * Shows its children to who has one of the roles, `fallback` to everybody else, and `loading` while it is not known who
+ * is signed in. What it hides the server must refuse.
+ */
 export function RequireRole({
   roles,
   children,
   fallback = null,
+  loading = null,
 }: {
   roles: readonly Role[];
   children: ReactNode;
   fallback?: ReactNode;
+  loading?: ReactNode;
 }) {
-  const { user } = useAuth();
+  const { status, user } = useAuth();
+  if (status === "unknown") return loading;
   return user && roles.includes(user.role) ? children : fallback;
 }

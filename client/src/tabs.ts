@@ -13,8 +13,11 @@ export type Message =
 
 /** What the tabs of one origin that use one server have in common. */
 export type Tabs = {
-  /** Runs one at a time among all tabs. It is free again when the tab that runs it is closed. */
-  exclusive<T>(run: () => Promise<T>): Promise<T>;
+  /**
+   * Runs one at a time among all tabs. It is free again when the tab that runs it is closed. With `courtesy` it waits
+   * for the others no longer than so many ms and runs then all the same.
+   */
+  exclusive<T>(run: () => Promise<T>, courtesy?: number): Promise<T>;
   /**
    * Makes a state of the session known to whoever runs next in `exclusive`. Resolves when that is certain; a message
    * alone may come after the next one has begun.
@@ -49,6 +52,7 @@ export function openTabs(name: string, alone: boolean): Tabs {
       for (const hear of hearers) hear(event.data);
     });
   }
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel is of one origin and takes none
   const post = (message: Message) => channel?.postMessage(message);
   const base = {
     post,
@@ -59,7 +63,22 @@ export function openTabs(name: string, alone: boolean): Tabs {
     let letGo: (() => void) | undefined;
     return {
       ...base,
-      exclusive: (run) => locks.request(`${name} refresh`, run),
+      exclusive(run, courtesy) {
+        if (courtesy === undefined) return locks.request(`${name} refresh`, run);
+        const wait = new AbortController();
+        const timer = setTimeout(() => wait.abort(), courtesy);
+        let began = false;
+        return locks
+          .request(`${name} refresh`, { signal: wait.signal }, () => {
+            clearTimeout(timer);
+            began = true;
+            return run();
+          })
+          .catch((error: unknown) => {
+            if (began) throw error;
+            return run();
+          });
+      },
       announce: (expires) =>
         new Promise((resolve, reject) => {
           const held = () =>
@@ -127,8 +146,9 @@ export function openTabs(name: string, alone: boolean): Tabs {
     mine = "none";
   };
   if (channel && typeof addEventListener === "function") addEventListener("pagehide", release);
-  const take = async () => {
-    while (channel) {
+  const take = async (until: number) => {
+    for (;;) {
+      if (!channel || Date.now() >= until) break;
       mine = "claimed";
       const waiting = new Promise<void>((resolve) => (freed = resolve));
       post({ type: "claim", id });
@@ -138,14 +158,16 @@ export function openTabs(name: string, alone: boolean): Tabs {
       ]);
       if (won) break;
       mine = "none";
-      await Promise.race([waiting, sleep(holdTime)]);
+      await Promise.race([waiting, sleep(Math.min(holdTime, until - Date.now()))]);
     }
     mine = "held";
   };
   return {
     ...base,
-    exclusive(run) {
-      const turn = local.then(take).then(run);
+    exclusive(run, courtesy) {
+      const until = courtesy === undefined ? Infinity : Date.now() + courtesy;
+      const free = courtesy === undefined ? local : Promise.race([local, sleep(courtesy)]);
+      const turn = free.then(() => take(until)).then(run);
       local = turn.then(release, release);
       return turn;
     },

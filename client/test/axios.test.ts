@@ -1,4 +1,5 @@
-import axios from "axios";
+import { Readable } from "node:stream";
+import { create, isAxiosError } from "axios";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { attach } from "../src/axios.js";
 import { createClient, type Client } from "../src/index.js";
@@ -19,10 +20,10 @@ afterEach(async () => {
   await server.stop();
 });
 
-const refused = (e: unknown) => (axios.isAxiosError(e) ? e.response?.status : e);
+const refused = (e: unknown) => (isAxiosError(e) ? e.response?.status : e);
 
 test("carries the token, and renews it for as many as ask", async () => {
-  const api = axios.create({ baseURL: `${server.url}/api` });
+  const api = create({ baseURL: `${server.url}/api` });
   attach(api, client);
   expect((await api.get("/auth/profile/")).data).toMatchObject({ email: "ada@example.com" });
   server.expire();
@@ -32,7 +33,7 @@ test("carries the token, and renews it for as many as ask", async () => {
 });
 
 test("sends the body again as it was", async () => {
-  const api = axios.create({ baseURL: `${server.url}/api` });
+  const api = create({ baseURL: `${server.url}/api` });
   attach(api, client);
   server.expire();
   expect((await api.put("/auth/profile/", { first_name: "Grace" })).data).toMatchObject({
@@ -44,7 +45,7 @@ test("sends the body again as it was", async () => {
 });
 
 test("tries once more and no more", async () => {
-  const api = axios.create({ baseURL: `${server.url}/api` });
+  const api = create({ baseURL: `${server.url}/api` });
   attach(api, client);
   server.before = (what) => (what.endsWith("orders/") ? Promise.resolve([401, {}]) : undefined);
   expect(await api.get("/orders/").catch(refused)).toBe(401);
@@ -53,7 +54,7 @@ test("tries once more and no more", async () => {
 });
 
 test("a failed login and a session that is over", async () => {
-  const api = axios.create({ baseURL: `${server.url}/api` });
+  const api = create({ baseURL: `${server.url}/api` });
   attach(api, client);
   expect(await api.post("/auth/login/", { email: "x", password: "wrong" }).catch(refused)).toBe(401);
   expect(server.refreshes).toBe(0);
@@ -67,7 +68,7 @@ test("another origin gets no token", async () => {
   const other = new FakeServer();
   await other.start();
   try {
-    const api = axios.create();
+    const api = create();
     attach(api, client);
     await api.get(`${other.url}/api/auth/profile/`).catch(refused);
     expect(other.requests[0]?.headers).not.toHaveProperty("authorization");
@@ -78,8 +79,25 @@ test("another origin gets no token", async () => {
 });
 
 test("can be taken off again", async () => {
-  const api = axios.create({ baseURL: `${server.url}/api` });
+  const api = create({ baseURL: `${server.url}/api` });
   const detach = attach(api, client);
   detach();
   expect(await api.get("/auth/profile/").catch(refused)).toBe(401);
+});
+
+test("an instance that lets a 401 pass is served, too", async () => {
+  const api = create({ baseURL: `${server.url}/api`, validateStatus: () => true });
+  attach(api, client);
+  server.expire();
+  expect((await api.get("/auth/profile/")).status).toBe(200);
+  expect(server.refreshes).toBe(1);
+});
+
+test("a stream is not sent twice", async () => {
+  const api = create({ baseURL: `${server.url}/api` });
+  attach(api, client);
+  server.expire();
+  const body = Readable.from(['{"first_name":"Grace"}']);
+  expect(await api.put("/auth/profile/", body).catch(refused)).toBe(401);
+  expect(server.count("PUT /api/auth/profile/")).toBe(1);
 });

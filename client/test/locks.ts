@@ -26,7 +26,15 @@ export class FakeLocks {
         this.held.push(held);
         Promise.resolve(run({ name, mode })).then(resolve, reject).finally(held.release);
       };
-      this.#waiting.push({ name, mode, grant });
+      const waiting = { name, mode, grant };
+      this.#waiting.push(waiting);
+      if (typeof options === "object") {
+        options.signal?.addEventListener("abort", () => {
+          if (!this.#waiting.includes(waiting)) return;
+          this.#waiting = this.#waiting.filter((w) => w !== waiting);
+          reject(new DOMException("", "AbortError"));
+        });
+      }
       this.#next();
     });
   }
@@ -36,7 +44,7 @@ export class FakeLocks {
   }
 
   #next() {
-    for (const waiting of [...this.#waiting]) {
+    for (const waiting of this.#waiting) {
       const same = this.held.filter((h) => h.name === waiting.name);
       if (same.some((h) => h.mode === "exclusive" || waiting.mode === "exclusive")) continue;
       this.#waiting = this.#waiting.filter((w) => w !== waiting);

@@ -8,11 +8,13 @@ import { FakeServer, Jar } from "./server.js";
 
 let server: FakeServer;
 let client: Client;
+let jar: Jar;
 
 beforeEach(async () => {
   server = new FakeServer();
   await server.start();
-  client = createClient({ baseURL: server.url, fetch: new Jar().fetch });
+  jar = new Jar();
+  client = createClient({ baseURL: server.url, fetch: jar.fetch });
 });
 
 afterEach(async () => {
@@ -88,4 +90,25 @@ test("asks once who one is, in StrictMode too", async () => {
 test("useAuth outside of a provider says so", () => {
   vi.spyOn(console, "error").mockImplementation(() => {});
   expect(() => render(<Page />)).toThrow("AuthProvider");
+});
+
+test("who may see something is not told before it is known who one is", async () => {
+  let refused = 0;
+  function Refused() {
+    refused++;
+    return <p>not for you</p>;
+  }
+  await client.login({ email: "ada@example.com", password: "right" });
+  const again = createClient({ baseURL: server.url, fetch: jar.fetch });
+  render(
+    <AuthProvider client={again}>
+      <RequireRole roles={["employee"]} fallback={<Refused />} loading={<p>one moment</p>}>
+        <p>staff</p>
+      </RequireRole>
+    </AuthProvider>,
+  );
+  expect(screen.queryByText("one moment")).not.toBeNull();
+  await screen.findByText("staff");
+  expect(refused).toBe(0);
+  again.close();
 });

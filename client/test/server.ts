@@ -21,7 +21,9 @@ export class FakeServer {
 
   #server: Server = createServer((request, response) => void this.#answer(request, response));
   #count = 0;
-  #session: { refresh: string; previous?: string; access: string; expires: number } | undefined;
+  /** earlier: access tokens from before a rotation, which are good until they expire. */
+  #session:
+    { refresh: string; previous?: string; access: string; earlier: string[]; expires: number } | undefined;
 
   async start() {
     await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
@@ -71,9 +73,11 @@ export class FakeServer {
         ),
         "s",
       ].join(".");
-    const before = this.#session?.refresh;
+    const last = this.#session;
+    const before = last?.refresh;
     this.#session = {
       access: token("access", this.lifetime),
+      earlier: last && last.expires > Date.now() ? [...last.earlier, last.access] : [],
       refresh: token("refresh", 1000),
       expires: Date.now() + this.lifetime * 1000,
       ...(before ? { previous: before } : {}),
@@ -106,7 +110,8 @@ export class FakeServer {
     const sent = body ? (JSON.parse(body) as Record<string, string>) : {};
     const bearer = request.headers.authorization?.replace("Bearer ", "") ?? cookies["access"];
     const s = this.#session;
-    const good = s !== undefined && bearer === s.access && s.expires > Date.now();
+    const known = s !== undefined && (bearer === s.access || s.earlier.includes(bearer ?? ""));
+    const good = known && s.expires > Date.now();
     const give = (status: number, rest: object): Told => {
       const expires = this.#mint();
       const { access, refresh } = this.#session ?? { access: "", refresh: "" };
