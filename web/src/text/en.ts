@@ -1,0 +1,214 @@
+import type { Event, Role } from "@latchkey/client";
+
+type EventName = Event["event"];
+
+const many = (n: number, one: string, other: string) => `${n} ${n === 1 ? one : other}`;
+
+/** Every text of the app in English, and the shape of every other language. */
+export const en = {
+  language: "English",
+
+  // What several screens say.
+  signIn: "Sign in",
+  signOut: "Sign out",
+  createAccount: "Create account",
+  cancel: "Cancel",
+  tryAgain: "Try again",
+  close: "Close",
+  skip: "Skip to content",
+  waiting: "One moment…",
+  loading: "Loading",
+  optional: "optional",
+  navigation: "Main",
+  settings: "Appearance and language",
+  theme: "Theme",
+  themes: { system: "System", light: "Light", dark: "Dark" },
+  languageChoice: "Language",
+  home: "Home",
+  profile: "Profile",
+  security: "Security",
+  apiReference: "API reference",
+  notifications: "Notifications",
+
+  email: "E-mail",
+  password: "Password",
+  firstName: "First name",
+  lastName: "Last name",
+  phone: "Phone",
+  role: "Role",
+  showPassword: "Show password",
+  hidePassword: "Hide password",
+  capsLock: "Caps Lock is on.",
+
+  roles: { admin: "Admin", manager: "Manager", employee: "Employee", client: "Client" } satisfies Record<
+    Role,
+    string
+  >,
+  roleIs: {
+    admin: "Full access to the system",
+    manager: "Management of employees and clients",
+    employee: "Standard access",
+    client: "Limited access",
+  } satisfies Record<Role, string>,
+  roleMay: {
+    admin: [
+      "Look after your own account, devices and password",
+      "Create accounts with any role",
+      "Do everything that a manager, an employee or a client may do",
+    ],
+    manager: [
+      "Look after your own account, devices and password",
+      "Use whatever your organisation's services open to managers",
+    ],
+    employee: [
+      "Look after your own account, devices and password",
+      "Use whatever your organisation's services open to employees",
+    ],
+    client: [
+      "Look after your own account, devices and password",
+      "Use the services that are open to clients",
+    ],
+  } satisfies Record<Role, string[]>,
+
+  // Problems.
+  summary: (n: number) => (n === 1 ? "There is a problem" : `There are ${n} problems`),
+  required: "This field is required.",
+  wrongCredentials: "The e-mail or the password is not right.",
+  throttled: (wait: string) => `Too many attempts. Try again in ${wait}.`,
+  unreachable: "The server cannot be reached. What you typed is still here.",
+  unavailable: "The server is busy. Try again in a moment.",
+  unexpected: "Something went wrong on our side. Try again in a moment.",
+  conflict: "Your account was changed meanwhile. Look at it again and repeat what you wanted.",
+  offline: "You are offline. What you see may be out of date.",
+  seconds: (n: number) => many(n, "second", "seconds"),
+  minutes: (n: number) => many(n, "minute", "minutes"),
+  /** The server's own words in this language. */
+  server: (message: string): string => message,
+
+  // Sign in.
+  signInTitle: "Sign in",
+  welcomeTo: (service: string) => `Your key to ${service}`,
+  welcomeBody:
+    "One account, on as many devices as you like. You see each of them, and can shut it out at once.",
+  noAccount: "No account yet?",
+  ended: {
+    expired: "Your session ended. Sign in to go on where you were.",
+    elsewhere: "You signed out in another tab.",
+    logout: "You are signed out.",
+  },
+
+  // Create account.
+  registerTitle: "Create your account",
+  haveAccount: "Have an account?",
+  repeatPassword: "Repeat password",
+  closed: "New accounts are not being taken. Ask whoever runs this service.",
+  rules: "The password",
+  ruleLength: (n: number) => `has at least ${n} characters`,
+  ruleNumeric: "is not entirely numeric",
+  ruleSimilar: "is not too similar to your name or e-mail",
+  ruleCommon: "is not a common one",
+  ruleMatch: "is the same in both fields",
+  ruleMet: "met",
+  ruleNotMet: "not met",
+  ruleUnknown: "checked when you send it",
+
+  // Home.
+  welcome: (name: string) => `Hello, ${name}`,
+  you: "You",
+  yourRole: "What your role may do",
+  atAGlance: "At a glance",
+  devices: (n: number) => `Signed in on ${many(n, "device", "devices")}`,
+  lastEvent: "Last on your account",
+  memberSince: "Account since",
+
+  // Profile.
+  profileTitle: "Profile",
+  profileIntro: "What others see of you where your account is used.",
+  save: "Save",
+  discard: "Discard changes",
+  saved: "Saved",
+  leaveTitle: "Leave without saving?",
+  leaveBody: "What you changed here is lost then.",
+  leave: "Leave without saving",
+  stay: "Go on editing",
+  readOnly: "Cannot be changed here",
+  changedAt: "Last changed",
+
+  // Security.
+  securityTitle: "Security",
+  changePassword: "Change password",
+  currentPassword: "Current password",
+  newPassword: "New password",
+  repeatNewPassword: "Repeat new password",
+  passwordChanged: (ended: number) =>
+    ended === 0
+      ? "Password changed. No other device was signed in."
+      : `Password changed. ${many(ended, "other device was", "other devices were")} signed out.`,
+  signedInDevices: "Signed-in devices",
+  thisDevice: "This device",
+  newDevice: "New",
+  newDeviceHint: "Signed in after this device did",
+  device: "Device",
+  address: "Address",
+  firstSeen: "First seen",
+  lastSeen: "Last seen",
+  action: "Action",
+  unknownDevice: "Unknown device",
+  unknownAddress: "unknown address",
+  onlyThis: "You are signed in on this device only. When you sign in on another one, it appears here.",
+  deviceName: (browser: string, os: string) => `${browser} on ${os}`,
+  signOutDevice: (device: string) => `Sign out ${device}`,
+  signOutDeviceBody: (address: string) =>
+    `Whoever uses it, at ${address}, has to sign in again. This takes effect at once.`,
+  signedOutDevice: (device: string) => `${device} is signed out`,
+  deviceGone: (device: string) => `${device} was signed out already`,
+  signOutOthers: "Sign out everywhere else",
+  signOutOthersTitle: (n: number) => `Sign out ${many(n, "other device", "other devices")}?`,
+  signOutOthersBody: "Only this device stays signed in. This takes effect at once.",
+  signOutOthersDo: (n: number) => `Sign out ${many(n, "other device", "other devices")}`,
+  signedOutOthers: (n: number) => `${many(n, "other device was", "other devices were")} signed out`,
+
+  activity: "Recent activity",
+  noActivity: "Nothing has happened yet. Sign-ins and changes to your account appear here.",
+  showMore: "Show more",
+  warning: "Attention",
+  events: {
+    registered: () => "You created this account",
+    logged_in: () => "You signed in",
+    login_failed: (e) =>
+      e.count === 1
+        ? "Somebody tried to sign in with a wrong password"
+        : `${e.count} attempts to sign in with a wrong password`,
+    logged_out: () => "You signed out",
+    reuse_detected: () =>
+      "A session was ended because its key turned up a second time. It may have been copied",
+    session_revoked: () => "A device was signed out",
+    session_limit: () => "The oldest device was signed out, since there were too many",
+    session_adopted: () => "A device went on from the server before this one",
+    password_changed: (e) =>
+      e.actor === "self" ? "You changed your password" : "Your password was changed for you",
+    role_changed: (e) => `Your role was changed: ${e.detail.replace("->", "→")}`,
+    profile_changed: (e) =>
+      e.actor === "self" ? "You changed your profile" : "Your profile was changed for you",
+    activated: () => "Your account was opened again",
+    deactivated: () => "Your account was shut",
+    user_created: () => "This account was created for you",
+    user_deleted: () => "This account was deleted",
+    all_sessions_ended: () => "Everybody was signed out",
+    restored: () => "The server was restored from a backup, and everybody signed out",
+  } satisfies Record<EventName, (e: Event) => string> as Record<EventName, (e: Event) => string>,
+  eventFrom: (device: string, address: string) => [device, address].filter(Boolean).join(" · "),
+
+  // Where there is nothing, or something went wrong.
+  notFoundTitle: "There is nothing here",
+  notFoundBody: "The address may be mistyped, or what was here has moved.",
+  toHome: "Go home",
+  errorTitle: "Something broke on this page",
+  errorBody: "Your account is safe. Load the page again; if it breaks again, tell whoever runs this service.",
+  reload: "Load again",
+  failedTitle: "This could not be loaded",
+  awayTitle: "The server cannot be reached",
+  awayBody: "This page asks again by itself and goes on when it answers.",
+};
+
+export type Text = typeof en;
