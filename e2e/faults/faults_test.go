@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"reflect"
 	"slices"
@@ -23,6 +24,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/pgtest"
 	"github.com/latchkey-auth/latchkey/internal/session"
 	"github.com/latchkey-auth/latchkey/internal/token"
+	"github.com/latchkey-auth/latchkey/web"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -129,6 +131,10 @@ func (n *node) ask(r faults.Request) (int, string) {
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	n.fatal(err)
+	// What has failed sets no cookie and takes none back.
+	if set := resp.Header["Set-Cookie"]; resp.StatusCode >= badRequest && len(set) > 0 {
+		n.t.Errorf("%s %s: %d %s sets %q", r.Method, r.Path, resp.StatusCode, b, set)
+	}
 	return resp.StatusCode, string(b)
 }
 
@@ -207,6 +213,34 @@ func profile(method, access string, body any) faults.Request {
 	return faults.Request{Method: method, Path: "/api/auth/profile/", Bearer: access, Body: body}
 }
 
+// byCookie is a request whose tokens are carried in cookies.
+func byCookie(method, path, access, refresh string, body any) faults.Request {
+	cookie := ""
+	if access != "" {
+		cookie = "latchkey_access=" + access
+	}
+	if refresh != "" {
+		cookie += "; latchkey_refresh=" + refresh
+	}
+	return faults.Request{
+		Method: method, Path: path, Body: body,
+		Header: map[string]string{"Auth-Mode": "cookie", "Cookie": strings.TrimPrefix(cookie, "; ")},
+	}
+}
+
+// inMode is a request that asks for cookies and sends none.
+func inMode(mode string, r faults.Request) faults.Request {
+	r.Header = map[string]string{"Auth-Mode": mode}
+	return r
+}
+
+func changePassword(access, from, to string) faults.Request {
+	return faults.Request{
+		Method: http.MethodPost, Path: "/api/auth/password/change/", Bearer: access,
+		Body: map[string]string{"old_password": from, "password": to, "password2": to},
+	}
+}
+
 func get(path string) faults.Request { return faults.Request{Method: http.MethodGet, Path: path} }
 
 // scene is a request and the stage that was set for it.
@@ -232,11 +266,14 @@ type act struct {
 	commit string
 	// excused is a call that may fail without the request failing.
 	excused string
+	// after is a call that is made when the effect is on disk.
+	after string
 }
 
 const (
 	ok, created                    = http.StatusOK, http.StatusCreated
 	badRequest, unauthorized, hour = http.StatusBadRequest, http.StatusUnauthorized, time.Hour
+	noContent, notFound            = http.StatusNoContent, http.StatusNotFound
 )
 
 var acts = []act{
@@ -352,9 +389,177 @@ var acts = []act{
 	}},
 	{name: "change the profile by PUT", want: ok, again: ok, commit: "Update", stage: changeProfile(http.MethodPut)},
 	{name: "change the profile by PATCH", want: ok, again: ok, commit: "Update", stage: changeProfile(http.MethodPatch)},
+	{name: "register in cookie mode", want: created, again: badRequest, commit: "Update", stage: func(n *node) scene {
+		email := n.email()
+		return scene{Request: inMode("cookie", register(email, "client", "")), done: n.registered(email)}
+	}},
+	{name: "register in hybrid mode", want: created, again: badRequest, commit: "Update", stage: func(n *node) scene {
+		email := n.email()
+		return scene{Request: inMode("hybrid", register(email, "client", "")), done: n.registered(email)}
+	}},
+	{name: "login in cookie mode", want: ok, again: ok, commit: "OpenSession", stage: func(n *node) scene {
+		u := n.user(auth.RoleClient)
+		return scene{Request: inMode("cookie", login(u.Email, right)), done: func() bool { return n.sessions(u) > 0 }}
+	}},
+	// There are two commits: the session is opened, and that of the overwritten
+	// cookie is ended. The second may fail: the login has succeeded.
+	{name: "login in cookie mode, in the place of another session", want: ok, again: ok, commit: "RevokeSession", excused: "RevokeSession", stage: func(n *node) scene {
+		u := n.user(auth.RoleClient)
+		old := n.open(u)
+		r := login(u.Email, right)
+		r.Header = map[string]string{"Auth-Mode": "cookie", "Cookie": "latchkey_refresh=" + old.Refresh}
+		return scene{Request: r, done: n.revoked(old.Refresh), dead: []string{old.Access, old.Refresh}}
+	}},
+	{name: "refresh by cookie", want: ok, again: unauthorized, commit: "Rotate", stage: func(n *node) scene {
+		raw := n.open(n.user(auth.RoleClient)).Refresh
+		return scene{Request: byCookie(http.MethodPost, "/api/auth/token/refresh/", "", raw, nil), done: n.rotated(raw)}
+	}},
+	{name: "refresh by cookie, older", want: unauthorized, again: unauthorized, commit: "RevokeSession", stage: func(n *node) scene {
+		pair := n.open(n.user(auth.RoleClient))
+		next := n.refreshed(n.refreshed(pair.Refresh))
+		return scene{
+			Request: byCookie(http.MethodPost, "/api/auth/token/refresh/", pair.Access, pair.Refresh, nil),
+			done:    n.revoked(pair.Refresh), dead: []string{pair.Access, next},
+		}
+	}},
+	{name: "verify by cookie", want: ok, stage: func(n *node) scene {
+		return scene{Request: byCookie(http.MethodPost, "/api/auth/token/verify/", "", n.open(n.user(auth.RoleClient)).Refresh, nil)}
+	}},
+	{name: "profile by cookie", want: ok, stage: func(n *node) scene {
+		return scene{Request: byCookie(http.MethodGet, "/api/auth/profile/", n.open(n.user(auth.RoleClient)).Access, "", nil)}
+	}},
+	{name: "logout by cookie", want: ok, again: unauthorized, commit: "RevokeSession", stage: func(n *node) scene {
+		pair := n.open(n.user(auth.RoleClient))
+		return scene{
+			Request: byCookie(http.MethodPost, "/api/auth/logout/", pair.Access, pair.Refresh, nil),
+			done:    n.revoked(pair.Refresh), dead: []string{pair.Access, pair.Refresh},
+		}
+	}},
+	// The refresh cookie's session is ended with the caller's, or the caller's
+	// alone where that cookie is somebody else's.
+	{name: "logout by cookie, another session's refresh token", want: ok, again: unauthorized, commit: "RevokeSession", stage: func(n *node) scene {
+		u := n.user(auth.RoleClient)
+		one, two := n.open(u), n.open(u)
+		return scene{
+			Request: byCookie(http.MethodPost, "/api/auth/logout/", one.Access, two.Refresh, nil),
+			done:    func() bool { return n.revoked(one.Refresh)() && n.revoked(two.Refresh)() },
+			dead:    []string{one.Access, one.Refresh, two.Access, two.Refresh},
+		}
+	}},
+	{name: "logout by cookie, somebody else's refresh token", want: ok, again: unauthorized, commit: "RevokeSession", stage: func(n *node) scene {
+		mine, theirs := n.open(n.user(auth.RoleClient)), n.open(n.user(auth.RoleClient))
+		return scene{
+			Request: byCookie(http.MethodPost, "/api/auth/logout/", mine.Access, theirs.Refresh, nil), dead: []string{mine.Access, mine.Refresh},
+			done: func() bool {
+				if n.revoked(theirs.Refresh)() {
+					n.t.Error("somebody else is signed out")
+				}
+				return n.revoked(mine.Refresh)()
+			},
+		}
+	}},
+	{name: "sessions", want: ok, stage: func(n *node) scene {
+		u := n.user(auth.RoleClient)
+		n.open(u)
+		return scene{Request: faults.Request{Method: http.MethodGet, Path: "/api/auth/sessions/", Bearer: n.open(u).Access}}
+	}},
+	{name: "end a session", want: noContent, again: notFound, commit: "RevokeSession", stage: func(n *node) scene {
+		u := n.user(auth.RoleClient)
+		mine, other := n.open(u), n.open(u)
+		return scene{
+			Request: faults.Request{Method: http.MethodDelete, Path: "/api/auth/sessions/" + other.SessionID + "/", Bearer: mine.Access},
+			done:    n.revoked(other.Refresh), dead: []string{other.Access, other.Refresh},
+		}
+	}},
+	{name: "end one's own session by cookie", want: noContent, again: unauthorized, commit: "RevokeSession", stage: func(n *node) scene {
+		mine := n.open(n.user(auth.RoleClient))
+		return scene{
+			Request: byCookie(http.MethodDelete, "/api/auth/sessions/"+mine.SessionID+"/", mine.Access, mine.Refresh, nil),
+			done:    n.revoked(mine.Refresh), dead: []string{mine.Access, mine.Refresh},
+		}
+	}},
+	{name: "end a session that is somebody else's", want: notFound, stage: func(n *node) scene {
+		mine, theirs := n.open(n.user(auth.RoleClient)), n.open(n.user(auth.RoleClient))
+		return scene{Request: faults.Request{Method: http.MethodDelete, Path: "/api/auth/sessions/" + theirs.SessionID + "/", Bearer: mine.Access}}
+	}},
+	// The list of revocations is read once more when all is done: that may fail,
+	// the feed reads it again.
+	{name: "end the other sessions", want: ok, again: ok, commit: "Update", excused: "Revocations", after: "Revocations", stage: func(n *node) scene {
+		u := n.user(auth.RoleClient)
+		mine, one, two := n.open(u), n.open(u), n.open(u)
+		return scene{
+			Request: faults.Request{Method: http.MethodDelete, Path: "/api/auth/sessions/", Bearer: mine.Access},
+			done:    n.endedBut(u, mine, one, two),
+			dead:    []string{one.Access, one.Refresh, two.Access, two.Refresh},
+		}
+	}},
+	{name: "end the other sessions, Django's token", want: ok, again: unauthorized, commit: "Update", excused: "Revocations", after: "Revocations", stage: func(n *node) scene {
+		u := n.user(auth.RoleClient)
+		one, access := n.open(u), n.Django(token.Access, u, hour)
+		return scene{
+			Request: faults.Request{Method: http.MethodDelete, Path: "/api/auth/sessions/", Bearer: access},
+			done:    n.revoked(one.Refresh), dead: []string{one.Access, one.Refresh, access},
+		}
+	}},
+	{name: "change the password", want: ok, again: badRequest, commit: "Update", excused: "Revocations", after: "Revocations", stage: func(n *node) scene {
+		u := n.user(auth.RoleClient)
+		mine, other := n.open(u), n.open(u)
+		others := n.endedBut(u, mine, other)
+		return scene{
+			Request: changePassword(mine.Access, right, "an0ther-Horse-43"), dead: []string{other.Access, other.Refresh},
+			done: func() bool {
+				now, err := n.Store.Read().UserByID(n.t.Context(), u.ID)
+				n.fatal(err)
+				changed := now.Password != u.Password
+				if ended := others(); changed != ended || changed != (now.CredentialVersion > u.CredentialVersion) {
+					n.t.Errorf("changed is %v, the other session is ended %v, version %d", changed, ended, now.CredentialVersion)
+				}
+				return changed
+			},
+		}
+	}},
+	{name: "change the password, wrong old one", want: badRequest, stage: func(n *node) scene {
+		return scene{Request: changePassword(n.open(n.user(auth.RoleClient)).Access, "wrong", "an0ther-Horse-43")}
+	}},
+	{name: "events", want: ok, stage: func(n *node) scene {
+		return scene{Request: faults.Request{Method: http.MethodGet, Path: "/api/auth/events/?limit=1", Bearer: n.open(n.user(auth.RoleClient)).Access}}
+	}},
+	{name: "settings", want: ok, stage: func(*node) scene { return scene{Request: get("/api/auth/settings/")} }},
+	{name: "docs", want: docs(), stage: func(*node) scene { return scene{Request: get("/api/docs/")} }},
 	{name: "schema", want: ok, stage: func(*node) scene { return scene{Request: get("/api/schema/")} }},
 	{name: "healthz", want: ok, stage: func(*node) scene { return scene{Request: get("/healthz")} }},
 	{name: "readyz", want: ok, excused: "Ping", stage: func(*node) scene { return scene{Request: get("/readyz")} }},
+}
+
+// docs is the status of the page that describes the API: this test's binary has
+// it only where the build has made it.
+func docs() int {
+	if _, err := fs.Stat(web.Files(), "docs.html"); err != nil {
+		return notFound
+	}
+	return ok
+}
+
+// endedBut says whether other sessions are ended: all of them or none, and the
+// caller's own in no case.
+func (n *node) endedBut(u auth.User, own session.Tokens, others ...session.Tokens) func() bool {
+	return func() bool {
+		if n.revoked(own.Refresh)() {
+			n.t.Error("the caller's own session is ended")
+		}
+		ended := n.revoked(others[0].Refresh)()
+		for _, other := range others {
+			if n.revoked(other.Refresh)() != ended {
+				n.t.Error("some of the sessions are ended, others are not")
+			}
+		}
+		events, err := n.Store.Read().Events(n.t.Context(), auth.EventFilter{UserID: u.ID, Kind: auth.EventSessionRevoked})
+		n.fatal(err)
+		if len(events) != 0 && !ended {
+			n.t.Errorf("%d events of what has not happened", len(events))
+		}
+		return ended
+	}
 }
 
 func changeProfile(method string) func(*node) scene {
@@ -484,7 +689,8 @@ func fails(n *node, a act, call int, way string, fail func() error) bool {
 	effect := false
 	if scene.done != nil {
 		effect = scene.done()
-		if want := *p.hit == (faults.Point{Call: a.commit, When: faults.AfterCommit}); effect != want {
+		want := *p.hit == (faults.Point{Call: a.commit, When: faults.AfterCommit}) || a.after == p.hit.Call
+		if effect != want {
 			n.t.Errorf("%s: on disk is %v, want %v", what, effect, want)
 		}
 	}

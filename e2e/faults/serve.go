@@ -200,6 +200,8 @@ type Request struct {
 	Method, Path string
 	// Bearer is the access token, "" for none.
 	Bearer string
+	// Header are headers beside those, such as Cookie and Auth-Mode.
+	Header map[string]string
 	// Body is sent as JSON unless nil.
 	Body any
 	// ID is sent as X-Request-Id unless "".
@@ -225,6 +227,9 @@ func (r Request) HTTP(ctx context.Context, url string) (*http.Request, error) {
 	}
 	if r.Bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+r.Bearer)
+	}
+	for name, value := range r.Header {
+		req.Header.Set(name, value)
 	}
 	if r.ID != "" {
 		req.Header.Set("X-Request-Id", r.ID)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/internal/account"
 	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/login"
 	"github.com/latchkey-auth/latchkey/internal/password"
 	"github.com/latchkey-auth/latchkey/internal/session"
 	"github.com/latchkey-auth/latchkey/internal/store/sqlite"
@@ -26,10 +27,12 @@ func (r ring) Accepted(string, bool) []token.Key { return []token.Key{r.key} }
 func (r ring) Signing() token.Key                { return r.key }
 func (r ring) AcceptsForeign() bool              { return true }
 
-// office is the acts on a real SQLite.
+// office is the acts on a real SQLite, and the door that is opened by what they
+// set.
 type office struct {
 	*account.Service
-	t *testing.T
+	t      *testing.T
+	logins *login.Service
 }
 
 func newOffice(t *testing.T) office {
@@ -50,11 +53,19 @@ func newOffice(t *testing.T) office {
 		Reuse: session.Strict, AccessLifetime: 3 * time.Hour, RefreshLifetime: 72 * time.Hour, SessionMax: 720 * time.Hour,
 		Now: time.Now, Log: log,
 	})
+	if err := revoked.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	hasher := password.NewHasher(password.Options{Wait: time.Minute})
+	limits := throttle.New(throttle.Options{Enabled: true, Burst: 3, Every: time.Minute})
+	failures := login.NewFailures(store, log)
 	return office{account.New(account.Options{
-		Store: store, Sessions: sessions, Revoked: revoked, Hasher: password.NewHasher(password.Options{Wait: time.Minute}), Policy: policy,
-		Throttle:          throttle.New(throttle.Options{Enabled: true, Burst: 3, Every: time.Minute}),
+		Store: store, Sessions: sessions, Revoked: revoked, Hasher: hasher, Policy: policy,
+		Throttle: limits, Failures: failures,
 		RegistrationRoles: []auth.Role{auth.RoleEmployee, auth.RoleClient}, Now: time.Now,
-	}), t}
+	}), t, login.New(login.Options{
+		Store: store, Sessions: sessions, Hasher: hasher, Throttle: limits, Failures: failures, Now: time.Now,
+	})}
 }
 
 func email(t *testing.T, s string) auth.Email {

@@ -44,8 +44,14 @@ var (
 		CreatedAt: time.Date(2026, 11, 23, 4, 54, 41, 123456789, time.UTC),
 		UpdatedAt: time.Date(2026, 11, 23, 6, 54, 41, 0, time.FixedZone("CET", 3600)),
 	}
-	pair = session.Tokens{Access: "a.a.a", Refresh: "r.r.r"}
+	pair = session.Tokens{
+		Access: "a.a.a", AccessExpires: noon.Add(3 * time.Hour).Unix(),
+		Refresh: "r.r.r", RefreshExpires: noon.Add(72 * time.Hour).Unix(), SessionID: sid,
+	}
 )
+
+// sid is the session of pair.
+const sid = "0193537a70007000800000000000000a"
 
 const johnShown = `{"id":7,"email":"john@example.com","first_name":"John","last_name":"Doe","role":"employee"}`
 
@@ -175,6 +181,7 @@ func serve(a *acts, change ...func(*api.Options)) http.Handler {
 		Client:            func(*http.Request) auth.Client { return auth.Client{Address: "192.0.2.1"} },
 		RegistrationRoles: []auth.Role{auth.RoleEmployee, auth.RoleClient},
 		RegistrationOpen:  true,
+		Settings:          api.Settings{Name: "Latchkey", MinPassword: 8, Access: 3 * time.Hour, Refresh: 72 * time.Hour},
 		Now:               func() time.Time { return noon },
 	}
 	for _, c := range change {

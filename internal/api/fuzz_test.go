@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -183,4 +184,72 @@ func FuzzAuthorization(f *testing.F) {
 			t.Fatalf("%q: a token beside the error", header)
 		}
 	})
+}
+
+// FuzzCookie holds the reading of cookies against net/http's, where the header
+// is one that a browser sends.
+func FuzzCookie(f *testing.F) {
+	for _, s := range []string{
+		"latchkey_access=a", "latchkey_access=a; latchkey_access=a", "latchkey_access=a; latchkey_access=b", "a=b; latchkey_access=c; d=e", "latchkey_access=; x=y",
+		"latchkey_access", "=latchkey_access=a", "latchkey_access==a", " latchkey_access=a ;;", "latchkey_access=a=b;latchkey_access=a", "Latchkey_access=a", "latchkey_access=\"a\"",
+		"__Host-latchkey_access=a; latchkey_access=b", ";", "latchkey_access=a,latchkey_access=b", "a=latchkey_access=b",
+	} {
+		f.Add(s, "")
+		f.Add("x=y", s)
+	}
+	f.Fuzz(func(t *testing.T, one, two string) {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header["Cookie"] = []string{one, two}
+		value, found := cookie(r, plainAccess)
+		if again, same := cookie(r, plainAccess); again != value || same != found {
+			t.Fatalf("%q, %q is read as %q and as %q", one, two, value, again)
+		}
+		if strings.Contains(value, ";") || !found && value != "" {
+			t.Fatalf("%q, %q: %q, %v", one, two, value, found)
+		}
+		if HasCookie(r, false) != (found || readAs(r, plainRefresh) != nil) && wellFormed(one) && wellFormed(two) {
+			t.Fatalf("%q, %q: HasCookie is %v", one, two, HasCookie(r, false))
+		}
+		if !wellFormed(one) || !wellFormed(two) {
+			return
+		}
+		all := readAs(r, plainAccess)
+		if found != (len(all) > 0) {
+			t.Fatalf("%q, %q: found %v, net/http reads %q", one, two, found, all)
+		}
+		want := ""
+		if slices.Sort(all); len(slices.Compact(slices.Clone(all))) == 1 {
+			want = all[0]
+		}
+		if value != want {
+			t.Fatalf("%q, %q: have %q, want %q of %q", one, two, value, want, all)
+		}
+	})
+}
+
+// readAs gives the values of a cookie as net/http reads them.
+func readAs(r *http.Request, name string) []string {
+	var all []string
+	for _, c := range r.CookiesNamed(name) {
+		all = append(all, c.Value)
+	}
+	return all
+}
+
+// wellFormed reports whether a Cookie header is RFC 6265's cookie-string, but
+// for blanks around the pairs and empty ones. Of others net/http has views of
+// its own: it takes quotes off and drops what has odd bytes.
+func wellFormed(line string) bool {
+	for part := range strings.SplitSeq(line, ";") {
+		name, value, ok := strings.Cut(strings.Trim(part, " "), "=")
+		if !ok && name == "" {
+			continue
+		}
+		if !ok || name == "" || strings.ContainsFunc(name, func(c rune) bool {
+			return c <= ' ' || c >= 0x7F || strings.ContainsRune(`()<>@,;:\"/[]?={}`, c)
+		}) || strings.ContainsFunc(value, func(c rune) bool { return c <= ' ' || c >= 0x7F || strings.ContainsRune(`"\,`, c) }) {
+			return false
+		}
+	}
+	return true
 }

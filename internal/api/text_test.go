@@ -38,6 +38,10 @@ func TestProblemText(t *testing.T) {
 		{auth.CodePasswordCommon, nil, "This password is too common."},
 		{auth.CodePasswordNumeric, nil, "This password is entirely numeric."},
 		{auth.CodeBadCredentials, nil, "Invalid credentials."},
+		{auth.CodeOldPassword, nil, "Your old password was entered incorrectly. Please enter it again."},
+		{auth.CodeNotNumber, nil, "A valid integer is required."},
+		{auth.CodeMinValue, []any{1}, "Ensure this value is greater than or equal to 1."},
+		{auth.CodeMaxValue, []any{int64(100)}, "Ensure this value is less than or equal to 100."},
 		{"no such code", nil, "Invalid value."},
 	} {
 		if have := ProblemText(auth.Problem{Code: c.code, Params: c.params}); have != c.want {
@@ -60,7 +64,10 @@ func TestSeconds(t *testing.T) {
 // TestFormsFit fails when a form has more fields than there is room for.
 func TestFormsFit(t *testing.T) {
 	t.Parallel()
-	for _, f := range []*form{&registerForm, &loginForm, &refreshForm, &logoutForm, &verifyForm, &profileForm} {
+	for _, f := range []*form{
+		&registerForm, &loginForm, &refreshForm, &logoutForm, &verifyForm, &profileForm,
+		&refreshCookieForm, &logoutCookieForm, &verifyCookieForm, &passwordChangeForm,
+	} {
 		if len(f.fields) > maxFields {
 			t.Errorf("the form that begins with %s has %d fields", f.fields[0].name, len(f.fields))
 		}

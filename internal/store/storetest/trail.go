@@ -150,6 +150,86 @@ var eventFacts = []fact{
 			}
 		}
 	}},
+	{"pages", func(t *testing.T, s auth.Store) {
+		// Users take turns and so do kinds, so that each filter leaves gaps in the
+		// ids. Times go backwards: what pages are cut by is the id.
+		kinds := []auth.EventKind{auth.EventLoggedIn, auth.EventLoggedOut, auth.EventProfileChanged}
+		insert := func(n int) {
+			t.Helper()
+			update(t, s, func(tx auth.Tx) error {
+				return tx.InsertEvent(t.Context(), auth.Event{
+					At: Now.Add(-time.Duration(n) * time.Hour), Kind: kinds[n%3], UserID: int64(1 + n%2), Client: client, Detail: fmt.Sprint(n),
+				})
+			})
+		}
+		const n = 24
+		for i := range n {
+			insert(i)
+		}
+		for _, c := range []struct {
+			name   string
+			filter auth.EventFilter
+			is     func(i int) bool
+		}{
+			{"all", auth.EventFilter{}, func(int) bool { return true }},
+			{"of_a_user", auth.EventFilter{UserID: 2}, func(i int) bool { return i%2 == 1 }},
+			{"of_a_kind", auth.EventFilter{Kind: auth.EventLoggedOut}, func(i int) bool { return i%3 == 1 }},
+			{"of_a_user_and_a_kind", auth.EventFilter{UserID: 1, Kind: auth.EventProfileChanged}, func(i int) bool { return i%2 == 0 && i%3 == 2 }},
+			{"of_nobody", auth.EventFilter{UserID: 404}, func(int) bool { return false }},
+		} {
+			var want []string
+			for i := n - 1; i >= 0; i-- {
+				if c.is(i) {
+					want = append(want, fmt.Sprint(i))
+				}
+			}
+			for _, limit := range []int{1, 3, 4, len(want), n, n + 1} {
+				if limit == 0 {
+					continue
+				}
+				var got []string
+				filter := c.filter
+				filter.Limit = limit
+				for range n + 1 {
+					page, err := s.Read().Events(t.Context(), filter)
+					if err != nil || len(page) > limit {
+						t.Fatalf("%s: %d events of at most %d, %v", c.name, len(page), limit, err)
+					}
+					for _, e := range page {
+						if filter.Before != 0 && e.ID >= filter.Before {
+							t.Fatalf("%s: event %d before %d", c.name, e.ID, filter.Before)
+						}
+						got = append(got, e.Detail)
+						filter.Before = e.ID
+					}
+					if len(page) < limit {
+						break
+					}
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%s, %d at a time (-want +got):\n%s", c.name, limit, diff)
+				}
+			}
+		}
+
+		// What is written meanwhile moves no page.
+		first, err := s.Read().Events(t.Context(), auth.EventFilter{Limit: 2})
+		if err != nil || len(first) != 2 {
+			t.Fatalf("Events = %+v, %v", first, err)
+		}
+		insert(n)
+		second, err := s.Read().Events(t.Context(), auth.EventFilter{Limit: 1, Before: first[1].ID})
+		if err != nil || len(second) != 1 || second[0].Detail != fmt.Sprint(n-3) {
+			t.Errorf("the next page = %+v, %v, want %d", second, err, n-3)
+		}
+		// Before the first and beyond the last there is nothing and everything.
+		for before, want := range map[int64]int{1: 0, -1: n + 1, 1 << 62: n + 1} {
+			got, err := s.Read().Events(t.Context(), auth.EventFilter{Before: before})
+			if err != nil || len(got) != want {
+				t.Errorf("before %d: %d events, %v, want %d", before, len(got), err, want)
+			}
+		}
+	}},
 	{"login_failures_fold", func(t *testing.T, s auth.Store) {
 		minute := Now.Truncate(time.Minute)
 		flush := func(f ...auth.LoginFailure) {

@@ -1,0 +1,20 @@
+package api
+
+// Endpoint is one method of one path of the table.
+type Endpoint struct {
+	Method, Path string
+	// Bearer says that it needs a credential.
+	Bearer bool
+}
+
+// Endpoints is the whole surface, for tests that must not miss what is added to
+// it.
+func Endpoints() []Endpoint {
+	var all []Endpoint
+	for _, rt := range (&API{}).table() {
+		for _, m := range rt.methods {
+			all = append(all, Endpoint{m.name, rt.path, rt.who == bearer})
+		}
+	}
+	return all
+}
