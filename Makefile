@@ -1,29 +1,58 @@
-# make run     starts the server on http://localhost:8000
-# make test    lints and runs every test, as CI does
-# make race    every test with the race detector, which takes a while
-# make quick   the inner loop: vet and the tests of what changed, no race detector
-# make bench   measures against a bare server and the storage limit
-# make crash   200 kills under load on each engine
-# make nightly the long runs, resumed where they stopped, for HOURS (4)
+# make run      starts the server with its UI on http://localhost:8000
+# make test     lints and runs every test, as CI does
+# make race     every Go test with the race detector, which takes a while
+# make quick    the inner loop: vet and the Go tests of what changed, no race detector
+# make browser  the tests of the front end alone
+# make example  the guide's React page and the same on our client, on http://localhost:3000
+# make bench    measures against a bare server and the storage limit
+# make crash    200 kills under load on each engine
+# make nightly  the long runs, resumed where they stopped, for HOURS (4)
 
 SHELL       := /bin/bash
 BIN         := bin/latchkey
 LINT        := .cache/golangci-lint
+MODULES     := node_modules/.package-lock.json
+CLIENT      := client/dist/index.js
+UI          := web/dist/index.html
+PGTEST      := LATCHKEY_TEST_STRICT=1 go run ./internal/pgtest/cmd/pgtest
 GO_BUILD    := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w'
 
-.PHONY: run build test race quick lint bench crash nightly clean
+.PHONY: run build test race quick lint browser example bench crash nightly clean
 
 run: build
 	@$(BIN) serve
 
-build:
+# The UI is made when it is missing or older than what it is made of. Without
+# Node the binary is built without it and says so.
+build: ui
 	@$(GO_BUILD) -o $(BIN) ./cmd/latchkey
 
+.PHONY: ui
+ui:
+	@if command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory $(UI); \
+	elif [ ! -e $(UI) ]; then echo "npm is not here: building without the UI" >&2; fi
+
+$(MODULES): package-lock.json
+	@npm ci --no-progress
+	@touch $@
+
+$(CLIENT): $(MODULES) client/package.json client/tsconfig.json $(shell find client/src -type f)
+	@npm run --silent build -w client
+	@touch $@
+
+$(UI): $(CLIENT) $(MODULES) internal/api/openapi.yaml $(wildcard web/*.html web/*.ts web/*.json) $(shell find web/src web/public web/scripts -type f 2>/dev/null)
+	@npm run --silent build -w web
+	@touch $@
+
 test: need lint build
-	LATCHKEY_TEST_STRICT=1 go run ./internal/pgtest/cmd/pgtest scripts/test
+	$(PGTEST) scripts/test
+	$(PGTEST) scripts/test-browser
+
+browser: need build
+	$(PGTEST) scripts/test-browser
 
 race: need
-	LATCHKEY_TEST_STRICT=1 go run ./internal/pgtest/cmd/pgtest go test -race -timeout 40m ./...
+	$(PGTEST) go test -race -timeout 40m ./...
 
 need:
 	@scripts/need
@@ -43,6 +72,9 @@ $(LINT): tools/go.mod tools/go.sum
 	@cd tools && go build -o ../$(LINT) github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	@touch $(LINT)
 
+example: build
+	@node examples/react/run.mjs
+
 bench: need build
 	@go run ./bench
 
@@ -53,4 +85,4 @@ nightly: need build
 	@scripts/nightly
 
 clean:
-	rm -rf bin .cache
+	rm -rf bin .cache node_modules client/dist web/dist/* examples/react/dist e2e/browser/results

@@ -32,10 +32,12 @@ export function Failed({
       role="alert"
       className="flex flex-wrap items-center gap-3 rounded-card border border-edge bg-surface p-4"
     >
-      <CircleAlert size={20} aria-hidden="true" className="shrink-0 text-danger" />
-      <div className="min-w-0 grow">
-        <p className="font-medium">{title}</p>
-        {detail && <p className="text-small text-soft">{detail}</p>}
+      <div className="flex min-w-60 grow basis-0 gap-3">
+        <CircleAlert size={20} aria-hidden="true" className="mt-0.5 shrink-0 text-danger" />
+        <div className="min-w-0">
+          <p className="font-medium">{title}</p>
+          {detail && <p className="text-small text-soft">{detail}</p>}
+        </div>
       </div>
       <Button onClick={onRetry}>{retry}</Button>
     </div>

@@ -1,0 +1,120 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import http from "node:http";
+import https from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { binary } from "./places.ts";
+import { createDatabase } from "./postgres.ts";
+
+export type Engine = "sqlite" | "postgres";
+
+export interface Settings {
+  engine?: Engine;
+  // What to set, without the LATCHKEY_ before it: { TOKENS_ACCESS: "3s" }.
+  set?: Record<string, string>;
+}
+
+// Server is the real binary, running.
+export interface Server {
+  // Browsers come by the name: localhost is a site, and what is on another port
+  // of it is same-site, as in a team's own set-up.
+  origin: string;
+  port: number;
+  log(): string;
+  // stop has it end as an operator would, by SIGTERM, and removes its data.
+  stop(): Promise<void>;
+}
+
+// How long a start may take at worst, on a machine that is busy.
+const startTimeout = 20_000;
+
+// startServer starts the binary on a free port with an empty database.
+export async function startServer({ engine = "sqlite", set = {} }: Settings = {}): Promise<Server> {
+  const folder = await mkdtemp(join(tmpdir(), "latchkey-e2e-"));
+  const database = engine === "postgres" ? await createDatabase() : undefined;
+  // Nothing that is set for the tests themselves is set for the server.
+  const env: NodeJS.ProcessEnv = { PATH: process.env["PATH"], HOME: folder };
+  const settings: Record<string, string> = {
+    LISTEN: "127.0.0.1:0",
+    DATA: join(folder, "data"),
+    DATABASE: database?.url ?? "",
+    LOG_FORMAT: "json",
+    ...set,
+  };
+  for (const [name, value] of Object.entries(settings)) env[`LATCHKEY_${name}`] = value;
+
+  const child = spawn(binary, ["serve"], { cwd: folder, env, stdio: ["ignore", "ignore", "pipe"] });
+  // Not "exit": what it has written by then has been read, too.
+  const ended = once(child, "close");
+  const lines: string[] = [];
+  const address = new Promise<string>((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new Error(`it does not say where it listens:\n${lines.join("\n")}`)),
+      startTimeout,
+    );
+    createInterface({ input: child.stderr }).on("line", (line) => {
+      lines.push(line);
+      const said = servingAddress(line);
+      if (said) resolve(said);
+    });
+    ended.then(
+      () => reject(new Error(`the server has ended:\n${lines.join("\n")}`)),
+      (error: unknown) => reject(error),
+    );
+    ended.finally(() => clearTimeout(timer)).catch(() => {});
+  });
+
+  const stop = async () => {
+    child.kill("SIGTERM");
+    await ended.catch(() => {});
+    await database?.drop();
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    const port = Number((await address).split(":").pop());
+    const scheme = set["TLS_CERT"] ? "https" : "http";
+    await ready(`${scheme}://127.0.0.1:${port}/readyz`);
+    return { origin: `${scheme}://localhost:${port}`, port, log: () => lines.join("\n"), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+// servingAddress reads the line of the log that says where the server listens.
+function servingAddress(line: string): string | undefined {
+  try {
+    const said: unknown = JSON.parse(line);
+    if (typeof said !== "object" || said === null) return undefined;
+    if (!("msg" in said && said.msg === "serving" && "address" in said)) return undefined;
+    return String(said.address);
+  } catch {
+    return undefined; // no JSON: told by the flags or the runtime
+  }
+}
+
+async function ready(url: string): Promise<void> {
+  const until = Date.now() + startTimeout;
+  while ((await status(url)) !== 200) {
+    if (Date.now() > until) throw new Error(`${url} is not ready`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+// status asks for a URL; 0 is no answer. A certificate that a test has made is
+// as good as any.
+function status(url: string): Promise<number> {
+  return new Promise((resolve) => {
+    const answered = (response: http.IncomingMessage) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    };
+    const request = url.startsWith("https:")
+      ? https.get(url, { rejectUnauthorized: false }, answered)
+      : http.get(url, answered);
+    request.on("error", () => resolve(0));
+  });
+}
