@@ -205,7 +205,7 @@ func TestChangePassword(t *testing.T) {
 	e.ID, e.At = 0, time.Time{}
 	if diff := cmp.Diff(auth.Event{
 		Kind: auth.EventPasswordChanged, UserID: u.ID, ActorID: u.ID, SessionID: mine.SessionID,
-		Client: laptop, Count: 1, Detail: "2 sessions ended",
+		Client: laptop, Count: 1, Detail: "sessions ended: 2",
 	}, e); diff != "" {
 		t.Errorf("event (-want +got):\n%s", diff)
 	}

@@ -233,16 +233,18 @@ func (s *Service) ChangePassword(ctx context.Context, a session.Access, p Passwo
 	err = s.change(ctx, auth.Event{
 		Kind: auth.EventPasswordChanged, UserID: u.ID, ActorID: u.ID, SessionID: a.SessionID, Client: c,
 	}, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
-		// The version read before hashing: of two changes at once one is told.
-		changed, err := tx.UpdateUser(ctx, u.ID, auth.UserChange{
-			Password: &encoded, SetValidAfter: true, IfCredentialVersion: &u.CredentialVersion,
-		}, now)
-		if err = a.StillGood(ctx, tx, changed, err); err != nil {
+		// The no-op change locks the row; the caller is judged by what it was.
+		// The version was read before hashing: of two changes at once one is told.
+		locked, err := tx.UpdateUser(ctx, u.ID, auth.UserChange{IfCredentialVersion: &u.CredentialVersion}, now)
+		if err = a.StillGood(ctx, tx, locked, err); err != nil {
+			return nil, "", err
+		}
+		if _, err = tx.UpdateUser(ctx, u.ID, auth.UserChange{Password: &encoded, SetValidAfter: true}, now); err != nil {
 			return nil, "", err
 		}
 		var rows []auth.Revocation
 		ended, rows, err = session.EndAllBut(ctx, tx, a, now)
-		return rows, fmt.Sprintf("%d sessions ended", len(ended)), err
+		return rows, fmt.Sprintf("sessions ended: %d", len(ended)), err
 	})
 	return len(ended), err
 }

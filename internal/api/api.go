@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -109,11 +110,8 @@ func New(o Options) http.Handler {
 	}
 	if o.PublicURL != "" {
 		// Behind a proxy that changes the Host a browser's Origin is still ours.
-		if scheme, rest, ok := strings.Cut(o.PublicURL, "://"); ok {
-			host, _, _ := strings.Cut(rest, "/")
-			if err := a.protection.AddTrustedOrigin(scheme + "://" + host); err != nil {
-				a.Log.Warn("public_url has no origin", "error", err)
-			}
+		if err := a.protection.AddTrustedOrigin(originOf(o.PublicURL)); err != nil {
+			a.Log.Warn("public_url has no origin", "error", err)
 		}
 	}
 	a.routes, a.items = index(a.table())
@@ -168,6 +166,9 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, rt *route) error {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
+	if rt.who == open {
+		return rt.handle(w, r)
+	}
 	mode, err := carriageOf(r)
 	if err != nil {
 		return err
@@ -189,16 +190,29 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, rt *route) error {
 		byCookie = byCookie || who.byCookie
 		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, &who))
 	}
-	handle := rt.handler(r.Method)
-	if handle == nil {
-		return &refusal{status: http.StatusMethodNotAllowed, detail: methodText(r.Method)}
-	}
-	if byCookie {
+	if byCookie && rt.handler(r.Method) != nil {
 		if err := jsonOnly(r); err != nil {
 			return err
 		}
 	}
-	return handle(w, r)
+	return rt.handle(w, r)
+}
+
+// originOf gives the origin of a URL as a browser spells it: in lower case and
+// without the port that goes without saying.
+func originOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	switch scheme {
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	}
+	return scheme + "://" + host
 }
 
 // route finds the endpoint by its exact path, with or without the slash at the

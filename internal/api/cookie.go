@@ -90,7 +90,10 @@ func HasCookie(r *http.Request, secure bool) bool {
 func cookie(r *http.Request, name string) (value string, found bool) {
 	for _, line := range r.Header["Cookie"] {
 		for part := range strings.SplitSeq(line, ";") {
-			n, v, ok := strings.Cut(strings.TrimSpace(part), "=")
+			// Only these two are white space here (RFC 6265, section 4.2.1). To a
+			// browser a name that begins with another one has no __Host- prefix,
+			// and a sibling domain may set it.
+			n, v, ok := strings.Cut(strings.Trim(part, " \t"), "=")
 			if !ok || n != name {
 				continue
 			}
@@ -180,21 +183,19 @@ func (a *API) crossOrigin(r *http.Request) error {
 	if origin := r.Header.Get("Origin"); origin != "" && a.AllowedOrigin(origin) {
 		return nil
 	}
-	if err := a.protection.Check(r); err != nil {
+	asked := *r
+	asked.Method = http.MethodPost // of which it judges the origin
+	if err := a.protection.Check(&asked); err != nil {
 		return errCrossOrigin
 	}
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "", "same-origin", "none":
-		return nil
-	}
-	return errCrossOrigin
+	return nil
 }
 
 // jsonOnly refuses a body that is no JSON where a cookie is the credential: a
 // form of another site can send every other kind without a preflight.
 func jsonOnly(r *http.Request) error {
 	media := r.Header["Content-Type"]
-	if len(media) == 0 && r.ContentLength == 0 {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead || len(media) == 0 && r.ContentLength == 0 {
 		return nil
 	}
 	if len(media) == 1 {

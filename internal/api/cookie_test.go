@@ -616,27 +616,27 @@ func TestCrossOrigin(t *testing.T) {
 		{"https://app.example.org", "", pass, pass},
 		{"https://app.example.org", "same-site", pass, pass},
 		{"https://app.example.org", "cross-site", pass, pass},
-		// Not on it. A browser that says no more than its Origin is judged where
-		// something is changed.
-		{"https://evil.example", "", pass, not},
+		// Not on it. A browser that says no more than its Origin is judged by
+		// that, also where nothing is changed.
+		{"https://evil.example", "", not, not},
 		{"https://evil.example", "same-site", not, not},
 		{"https://evil.example", "cross-site", not, not},
 		{"https://evil.example", "none", pass, pass}, // contradicts itself; no browser says so
-		{"null", "", pass, not},
+		{"null", "", not, not},
 		{"null", "cross-site", not, not},
 		// Nearly ours, nearly listed.
-		{"http://example.com:8080", "", pass, not},
-		{"http://example.com.evil.example", "", pass, not},
-		{"http://evil-example.com", "", pass, not},
-		{"http://sub.example.com", "", pass, not},
-		{"example.com", "", pass, not},
-		{"http://user@evil.example/example.com", "", pass, not},
+		{"http://example.com:8080", "", not, not},
+		{"http://example.com.evil.example", "", not, not},
+		{"http://evil-example.com", "", not, not},
+		{"http://sub.example.com", "", not, not},
+		{"example.com", "", not, not},
+		{"http://user@evil.example/example.com", "", not, not},
 		{"https://app.example.org.evil.example", "cross-site", not, not},
-		{"https://app.example.org.evil.example", "", pass, not},
-		{"https://evil-app.example.org", "", pass, not},
-		{"http://app.example.org", "", pass, not},
-		{"https://app.example.org:8443", "", pass, not},
-		{"https://app.example.org, https://evil.example", "", pass, not},
+		{"https://app.example.org.evil.example", "", not, not},
+		{"https://evil-app.example.org", "", not, not},
+		{"http://app.example.org", "", not, not},
+		{"https://app.example.org:8443", "", not, not},
+		{"https://app.example.org, https://evil.example", "", not, not},
 	} {
 		for _, credential := range []struct {
 			name, header string
@@ -759,8 +759,12 @@ func TestCrossOriginBehindProxy(t *testing.T) {
 		{"https://auth.example.com", "https://auth.example.com.evil.example", "", false},
 		{"https://auth.example.com", "https://evil.example", "", false},
 		{"https://auth.example.com", "null", "", false},
-		// The page is ours, but under another address than the one it asks at.
-		{"https://auth.example.com", "https://auth.example.com", "same-site", false},
+		// The page is ours, also where it asks at another of our addresses.
+		{"https://auth.example.com", "https://auth.example.com", "same-site", true},
+		// However the operator spells it, a browser spells it one way.
+		{"HTTPS://Auth.Example.com", "https://auth.example.com", "", true},
+		{"https://auth.example.com:443/", "https://auth.example.com", "", true},
+		{"http://auth.example.com:80", "http://auth.example.com", "", true},
 	} {
 		r := request("POST /api/auth/login/\nAuth-Mode: cookie\nOrigin: " + c.origin + "\n\n" + `{"email":"a@example.com","password":"p"}`)
 		if c.site != "" {
@@ -923,6 +927,35 @@ func TestHasCookie(t *testing.T) {
 		}
 		if plain, byTLS := api.HasCookie(r, false), api.HasCookie(r, true); plain != c.plain || byTLS != c.byTLS {
 			t.Errorf("%q: have %v and %v, want %v and %v", c.cookie, plain, byTLS, c.plain, c.byTLS)
+		}
+	}
+}
+
+// A browser gives a cookie whose name begins with a Unicode space none of the
+// prefix' guarantees, so such a name is another name.
+func TestCookiePrefixAndSpaces(t *testing.T) {
+	t.Parallel()
+	const name = "__Host-latchkey_access"
+	for _, space := range []string{"\u0085", "\u00a0", "\u1680", "\u2000", "\u200a", "\u2028", "\u202f", "\u205f", "\u3000", "\v", "\f"} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Cookie", "a=b; "+space+name+"=planted")
+		if api.HasCookie(r, true) {
+			t.Errorf("%q before a name counts as white space", space)
+		}
+		h := serve(&acts{}, func(o *api.Options) { o.SecureCookies = true })
+		for cookie, status := range map[string]int{
+			space + name + "=good":                           401,
+			name + "=good; " + space + name + "=planted":     200,
+			"\t" + name + "=good":                            200,
+			" \t " + name + "=good; other=1; \t" + "b=\"2\"": 200,
+		} {
+			r := httptest.NewRequest(http.MethodGet, "/api/auth/profile/", nil)
+			r.Header.Set("Cookie", cookie)
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != status {
+				t.Errorf("Cookie: %q: %d, want %d", cookie, w.Code, status)
+			}
 		}
 	}
 }

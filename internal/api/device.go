@@ -1,6 +1,10 @@
 package api
 
-import "github.com/mileusna/useragent"
+import (
+	"strings"
+
+	"github.com/mileusna/useragent"
+)
 
 // device names what somebody signed in with, as far as the user agent tells:
 // "Firefox", "Linux". What is not known is "".
@@ -8,7 +12,8 @@ func device(userAgent string) (browser, system string) {
 	if userAgent == "" {
 		return "", ""
 	}
-	ua := useragent.Parse(userAgent)
+	// The parser's time grows with the parts of what it reads.
+	ua := useragent.Parse(userAgent[:min(len(userAgent), maxAgent)])
 	browser, system = ua.Name, ua.OS
 	switch browser {
 	case useragent.HeadlessChrome:
@@ -23,8 +28,12 @@ func device(userAgent string) (browser, system string) {
 	if len(system) > maxDevice {
 		system = ""
 	}
-	return browser, system
+	// The cut may have gone through a character.
+	return strings.ToValidUTF8(browser, ""), strings.ToValidUTF8(system, "")
 }
+
+// maxAgent is how much of a user agent is looked at, in bytes.
+const maxAgent = 256
 
 // maxDevice is how long a name can be that is shown as one.
 const maxDevice = 40

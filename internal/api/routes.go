@@ -18,6 +18,9 @@ const (
 	public access = iota
 	// bearer endpoints need a good access token of an active user.
 	bearer
+	// open endpoints answer everybody alike: they look at no credential, hand
+	// out none, and so do not care for Auth-Mode.
+	open
 )
 
 // dialect is how an endpoint words its Invalid errors.
@@ -71,13 +74,13 @@ func (a *API) table() []route {
 		{path: "/api/auth/sessions/{id}/", who: bearer, errors: bare, methods: []method{{http.MethodDelete, a.endSession}}},
 		{path: "/api/auth/password/change/", who: bearer, errors: wrapped, methods: []method{{http.MethodPost, a.changePassword}}},
 		{path: "/api/auth/events/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.events}}},
-		{path: "/api/auth/settings/", who: public, errors: bare, methods: []method{{http.MethodGet, a.settings}}},
+		{path: "/api/auth/settings/", who: open, errors: bare, methods: []method{{http.MethodGet, a.settings}}},
 	}
 	if !a.HideSchema {
 		table = append(
 			table,
-			route{path: "/api/schema/", who: public, errors: bare, methods: []method{{http.MethodGet, a.schema}}},
-			route{path: "/api/docs/", who: public, errors: bare, methods: []method{{http.MethodGet, a.docs}}},
+			route{path: "/api/schema/", who: open, errors: bare, methods: []method{{http.MethodGet, a.schema}}},
+			route{path: "/api/docs/", who: open, errors: bare, methods: []method{{http.MethodGet, a.docs}}},
 		)
 	}
 	return table
@@ -111,6 +114,15 @@ func allow(rt *route) string {
 		names = append(names, http.MethodHead)
 	}
 	return strings.Join(append(names, http.MethodOptions), ", ")
+}
+
+// handle answers by the request's method.
+func (rt *route) handle(w http.ResponseWriter, r *http.Request) error {
+	handle := rt.handler(r.Method)
+	if handle == nil {
+		return &refusal{status: http.StatusMethodNotAllowed, detail: methodText(r.Method)}
+	}
+	return handle(w, r)
 }
 
 // handler gives what answers a method, or nil.

@@ -103,7 +103,7 @@ func TestCookieMode(t *testing.T) {
 	ask("DELETE", "/api/auth/sessions/"+list.Results[1].ID+"/", "", 404)
 	answer = ask("GET", "/api/auth/events/?limit=1", "", 200)
 	if !strings.Contains(answer, `"next":"`+r.url+`/api/auth/events/?limit=1&before=`) || !strings.Contains(answer, `"event":"password_changed"`) ||
-		!strings.Contains(answer, `"address":"127.0.0.1"`) || !strings.Contains(answer, `"detail":"1 sessions ended"`) {
+		!strings.Contains(answer, `"address":"127.0.0.1"`) || !strings.Contains(answer, `"detail":"sessions ended: 1"`) {
 		t.Errorf("events: %s", answer)
 	}
 

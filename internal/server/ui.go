@@ -60,8 +60,17 @@ type form struct {
 func newUI(dist fs.FS, secure bool) (*ui, error) {
 	u := &ui{files: map[string]*uiFile{}, hsts: secure}
 	err := fs.WalkDir(dist, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || path.Base(name)[0] == '.' {
+		if err != nil {
 			return err
+		}
+		if name != "." && path.Base(name)[0] == '.' {
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if entry.IsDir() {
+			return nil
 		}
 		info, err := entry.Info()
 		if err != nil {
@@ -261,7 +270,7 @@ func accepts(sent []string, encoding string) bool {
 			if strings.ToLower(strings.TrimSpace(name)) != encoding {
 				continue
 			}
-			q, found := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q=")
+			q, found := strings.CutPrefix(strings.ToLower(strings.Trim(params, " \t")), "q=")
 			if v, err := strconv.ParseFloat(q, 64); !found || err != nil || v > 0 {
 				return true
 			}

@@ -28,6 +28,20 @@ func (s *Service) Sessions(ctx context.Context, a Access) ([]auth.Session, error
 // End ends one of the caller's sessions. ErrNotFound if it is none that lives,
 // or somebody else's.
 func (s *Service) End(ctx context.Context, a Access, id string, c auth.Client) error {
+	if !isID(id) {
+		return auth.ErrNotFound // and no business of the database's
+	}
+	row, _, err := s.Store.Read().SessionState(ctx, id, a.UserID)
+	if err != nil {
+		return fmt.Errorf("read session %s: %w", id, err)
+	}
+	if row.UserID != a.UserID || !row.Live(s.Now()) {
+		if !row.RevokedAt.IsZero() {
+			// Somebody else has ended it, and this node may not know of it yet.
+			s.Revoked.CatchUp(ctx)
+		}
+		return auth.ErrNotFound
+	}
 	event := auth.EventSessionRevoked
 	if id == a.SessionID {
 		event = auth.EventLoggedOut
@@ -41,6 +55,19 @@ func (s *Service) End(ctx context.Context, a Access, id string, c auth.Client) e
 	return err
 }
 
+// isID reports whether s can be a session's id: 32 hex digits.
+func isID(s string) bool {
+	if len(s) != 32 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
 // EndOthers ends every session of the caller but its own, and every token that
 // Django minted for the user, the caller's too if it has no session: such
 // tokens cannot be told apart. It gives how many sessions were ended.
@@ -51,8 +78,12 @@ func (s *Service) EndOthers(ctx context.Context, a Access, c auth.Client) (int, 
 		now     = s.Now()
 	)
 	err := s.Store.Update(ctx, func(tx auth.Tx) error {
-		u, err := tx.UpdateUser(ctx, a.UserID, auth.UserChange{SetValidAfter: true}, now)
+		// The no-op change locks the row; the caller is judged by what it was.
+		u, err := tx.UpdateUser(ctx, a.UserID, auth.UserChange{}, now)
 		if err = a.StillGood(ctx, tx, u, err); err != nil {
+			return err
+		}
+		if _, err = tx.UpdateUser(ctx, a.UserID, auth.UserChange{SetValidAfter: true}, now); err != nil {
 			return err
 		}
 		var rows []auth.Revocation
@@ -83,8 +114,9 @@ func (s *Service) EndOthers(ctx context.Context, a Access, c auth.Client) (int, 
 }
 
 // StillGood judges a caller again inside the transaction that has just locked
-// its user's row: u and err are that statement's answer. Between the check of
-// the token and the lock the account may have changed or the session ended.
+// its user's row without a change: u and err are that statement's answer.
+// Between the check of the token and the lock the account may have changed or
+// the session ended.
 func (a Access) StillGood(ctx context.Context, tx auth.Tx, u auth.User, err error) error {
 	switch {
 	case errors.Is(err, auth.ErrNotFound):
@@ -93,7 +125,7 @@ func (a Access) StillGood(ctx context.Context, tx auth.Tx, u auth.User, err erro
 		return err
 	case !u.IsActive:
 		return auth.TokenError(auth.CodeUserInactive)
-	case a.HasGen && a.OutlivedBy(u):
+	case a.OutlivedBy(u):
 		return auth.TokenError(auth.CodeTokenInvalid)
 	case a.SessionID == "":
 		return nil
@@ -106,17 +138,27 @@ func (a Access) StillGood(ctx context.Context, tx auth.Tx, u auth.User, err erro
 }
 
 // EndAllBut ends every session of the caller's user but the caller's, in a
-// transaction that holds the user's row and has set its ValidAfter. The rows
-// that it gives are to be written last (Tx.Revoke).
+// transaction that holds the user's row and has set its ValidAfter. It gives
+// those that lived: one whose refresh token has expired is revoked too, since
+// its access token may still be good, but nobody is told. The rows that it
+// gives are to be written last (Tx.Revoke).
 func EndAllBut(ctx context.Context, tx auth.Tx, a Access, now time.Time) (ended []string, rows []auth.Revocation, err error) {
-	if ended, err = tx.RevokeSessions(ctx, a.UserID, a.SessionID, now); err != nil {
+	live, err := tx.Sessions(ctx, a.UserID, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, err := tx.RevokeSessions(ctx, a.UserID, a.SessionID, now)
+	if err != nil {
 		return nil, nil, err
 	}
 	rows = append(rows, auth.Revocation{
 		Kind: auth.RevokedUser, Key: strconv.FormatInt(a.UserID, 10), IssuedBefore: now.Unix(),
 	})
-	for _, id := range ended {
+	for _, id := range all {
 		rows = append(rows, auth.Revocation{Kind: auth.RevokedSession, Key: id})
+		if slices.ContainsFunc(live, func(row auth.Session) bool { return row.ID == id }) {
+			ended = append(ended, id)
+		}
 	}
 	return ended, rows, nil
 }

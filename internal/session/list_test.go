@@ -50,6 +50,17 @@ func (h *house) openInOrder(n int) []session.Tokens {
 	return all
 }
 
+// endElsewhere ends a session as another node does, of which this one has not
+// heard yet.
+func (h *house) endElsewhere(tokens session.Tokens) {
+	h.t.Helper()
+	if _, err := h.store.RevokeSession(h.t.Context(), auth.Revoking{
+		UserID: h.user.ID, SessionIDs: []string{tokens.SessionID}, Event: auth.EventLoggedOut, Now: h.clock.Now(),
+	}); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
 // django is an access token that Django minted, without a session.
 func (h *house) django() string {
 	h.t.Helper()
@@ -209,13 +220,24 @@ func TestEnd(t *testing.T) {
 			t.Errorf("events %+v", have)
 		}
 	})
+	t.Run("one that has ended elsewhere", func(t *testing.T) {
+		other := h.open()
+		h.endElsewhere(other)
+		if err := h.End(ctx, me, other.SessionID, laptop); !errors.Is(err, auth.ErrNotFound) {
+			t.Errorf("%v, want not found", err)
+		}
+		// Who is told that it has ended must not find it alive.
+		h.alive("ended elsewhere", other, false)
+		h.clock.Advance(time.Second)
+	})
 	t.Run("my own is a logout", func(t *testing.T) {
 		if err := h.End(ctx, me, all[0].SessionID, laptop); err != nil {
 			t.Fatal(err)
 		}
 		h.alive("mine", all[0], false)
 		h.alive("the third", all[2], true)
-		if have := h.trail(); len(have) != 2 || have[1].Kind != auth.EventLoggedOut || have[1].SessionID != all[0].SessionID || have[1].Client != laptop {
+		have := h.trail()
+		if last := have[len(have)-1]; last.Kind != auth.EventLoggedOut || last.SessionID != all[0].SessionID || last.Client != laptop {
 			t.Errorf("events %+v", have)
 		}
 	})
@@ -277,13 +299,12 @@ func TestEndOthers(t *testing.T) {
 	ctx := t.Context()
 	all := h.openInOrder(4)
 	theirs := h.openFor(h.addUser("bob@example.com"))
-	if err := h.End(ctx, h.access(all[3].Access), all[3].SessionID, laptop); err != nil {
-		t.Fatal(err)
-	}
+	h.endElsewhere(all[3])
 	foreign := session.Tokens{
 		Access: h.django(), Refresh: h.djangoToken(token.Refresh, token.NewID(), h.clock.at(0), h.clock.at(refreshLife)),
 	}
 	h.alive("Django's", foreign, true)
+	minted := h.access(foreign.Access).AccessIdentity
 	before := len(h.trail())
 
 	n, err := h.EndOthers(ctx, h.access(all[1].Access), laptop)
@@ -294,8 +315,13 @@ func TestEndOthers(t *testing.T) {
 	h.alive("an older one", all[0], false)
 	h.alive("a newer one", all[2], false)
 	h.alive("Django's", foreign, false)
+	h.alive("one that had ended elsewhere", all[3], false)
 	h.alive("somebody else's", theirs, true)
 	h.mustRefresh(all[1].Refresh)
+	// Of Django's it is known without the database, too.
+	if dead, err := h.Revoked.Has(ctx, minted); err != nil || !dead {
+		t.Errorf("the list has Django's dead=%v, %v", dead, err)
+	}
 
 	var have []string
 	for _, e := range h.trail()[before:] {
@@ -323,6 +349,33 @@ func TestEndOthers(t *testing.T) {
 
 // A caller without a session keeps none: such tokens cannot be told apart, so
 // the caller's own dies with the rest.
+// A session whose refresh token has expired is in no list and counted by
+// nobody, but its access token, which may be good for longer, dies all the same.
+func TestEndOthersExpired(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, session.Strict)
+	old := h.open()
+	h.clock.Advance(refreshLife + time.Second)
+	mine := h.open()
+	a := h.access(mine.Access)
+	if err := h.End(t.Context(), a, old.SessionID, laptop); !errors.Is(err, auth.ErrNotFound) {
+		t.Errorf("end an expired session: %v, want not found", err)
+	}
+	n, err := h.EndOthers(t.Context(), a, laptop)
+	if err != nil || n != 0 {
+		t.Errorf("ended %d, %v, want 0", n, err)
+	}
+	row, _, err := h.store.Read().SessionState(t.Context(), old.SessionID, h.user.ID)
+	if err != nil || row.RevokedAt.IsZero() {
+		t.Errorf("the expired session is not revoked: %+v, %v", row, err)
+	}
+	for _, e := range h.trail() {
+		if e.SessionID == old.SessionID && e.Kind == auth.EventSessionRevoked {
+			t.Errorf("told of an expired session: %+v", e)
+		}
+	}
+}
+
 func TestEndOthersWithoutSession(t *testing.T) {
 	h := newHouse(t, session.Strict)
 	all := h.openInOrder(2)
@@ -352,13 +405,7 @@ func TestEndOthersMeanwhile(t *testing.T) {
 				h.t.Fatal(err)
 			}
 		}, auth.CodeTokenInvalid},
-		{"its session is ended, elsewhere", func(h *house, mine session.Tokens) {
-			if _, err := h.store.RevokeSession(h.t.Context(), auth.Revoking{
-				UserID: h.user.ID, SessionIDs: []string{mine.SessionID}, Event: auth.EventLoggedOut, Now: h.clock.Now(),
-			}); err != nil {
-				h.t.Fatal(err)
-			}
-		}, auth.CodeTokenInvalid},
+		{"its session is ended, elsewhere", func(h *house, mine session.Tokens) { h.endElsewhere(mine) }, auth.CodeTokenInvalid},
 		{"it has got another role", func(h *house, _ session.Tokens) {
 			h.update(func(tx auth.Tx) error {
 				_, err := tx.UpdateUser(h.t.Context(), h.user.ID, auth.UserChange{RaiseGen: true}, h.clock.Now())
