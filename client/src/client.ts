@@ -14,7 +14,7 @@ import {
   type Settings,
   type User,
 } from "./schema.js";
-import { browserStorage, memoryStorage, type TokenStorage } from "./storage.js";
+import { browserStorage, memoryStorage, type Pair, type TokenStorage } from "./storage.js";
 import { openTabs, sleep, type Message } from "./tabs.js";
 
 /**
@@ -110,6 +110,7 @@ export function createClient(options: ClientOptions = {}) {
 
   let state: State = { status: "unknown" };
   let access = ""; // hybrid: the access token
+  let heard: { pair: Pair; until: number } | undefined; // bearer: what another tab has just stored
   let ahead = 60;
   let skew = 0; // the server's clock minus ours, in seconds
   let clockRead = false; // whether the server's clock could be read
@@ -139,6 +140,7 @@ export function createClient(options: ClientOptions = {}) {
     state = next;
     if (next.status === "signedOut") {
       access = "";
+      heard = undefined;
       era++;
     }
     schedule();
@@ -167,9 +169,19 @@ export function createClient(options: ClientOptions = {}) {
     return mode !== "cookie" && options.origins?.includes(to.origin) ? "api" : undefined;
   }
 
+  /**
+   * The pair in force in bearer mode. A storage that tabs share is, in this process, behind their messages for a moment:
+   * for as long the newer of the two counts.
+   */
+  function pairNow(): Pair | undefined {
+    const kept = storage.get();
+    if (!heard || now() > heard.until) return kept;
+    return !kept || expiry(heard.pair.access) > expiry(kept.access) ? heard.pair : kept;
+  }
+
   function carry(where: "server" | "api"): Prepared {
     const headers: Record<string, string> = {};
-    const token = mode === "bearer" ? storage.get()?.access : access;
+    const token = mode === "bearer" ? pairNow()?.access : access;
     if (token) headers["Authorization"] = `Bearer ${token}`;
     if (mode !== "bearer" && where === "server") headers["Auth-Mode"] = mode;
     return {
@@ -273,7 +285,7 @@ export function createClient(options: ClientOptions = {}) {
     readClock(response);
     let expires = answer.expires;
     if (mode === "bearer") {
-      const kept = { access: pair.access ?? "", refresh: pair.refresh ?? storage.get()?.refresh ?? "" };
+      const kept = { access: pair.access ?? "", refresh: pair.refresh ?? pairNow()?.refresh ?? "" };
       storage.set(kept);
       expires = { access: expiry(kept.access), refresh: expiry(kept.refresh) };
     } else if (mode === "hybrid") {
@@ -282,7 +294,13 @@ export function createClient(options: ClientOptions = {}) {
     if (!expires) throw new LatchkeyError(response.status, "The server does not know Auth-Mode.");
     await believe(expires);
     learn(expires, answer.user);
-    tabs.post({ type, expires, user: answer.user, ...(mode === "hybrid" ? { access } : {}) });
+    tabs.post({
+      type,
+      expires,
+      user: answer.user,
+      ...(mode === "hybrid" ? { access } : {}),
+      ...(mode === "bearer" ? { pair: storage.get() } : {}),
+    });
     await tabs.announce(expires);
   }
 
@@ -340,7 +358,7 @@ export function createClient(options: ClientOptions = {}) {
     }
     if (newest && newest.access > seen && newest.access > seconds() && (await adopt(newest))) return true;
     if (mode === "bearer") {
-      if (!storage.get()) {
+      if (!pairNow()) {
         become({ status: "signedOut", reason: "elsewhere" });
         return false;
       }
@@ -391,7 +409,7 @@ export function createClient(options: ClientOptions = {}) {
     const init: RequestInit = { method: "POST", credentials: carry("server").credentials };
     if (mode === "bearer") {
       init.headers = { "Content-Type": "application/json" };
-      init.body = JSON.stringify({ refresh: storage.get()?.refresh });
+      init.body = JSON.stringify({ refresh: pairNow()?.refresh });
     } else {
       init.headers = { "Auth-Mode": mode };
       // A tab that is closed now still gets the cookie, for the others.
@@ -440,7 +458,7 @@ export function createClient(options: ClientOptions = {}) {
   }
 
   function readStorage() {
-    const pair = storage.get();
+    const pair = pairNow();
     if (pair && state.status === "signedIn") {
       const expires = { access: expiry(pair.access), refresh: expiry(pair.refresh) };
       if (expires.access !== stamp()) learn(expires, undefined);
@@ -501,6 +519,7 @@ export function createClient(options: ClientOptions = {}) {
         )
           break;
         if (message.type === "signedIn") era++;
+        if (message.pair) heard = { pair: message.pair, until: now() + 2_000 };
         if (message.access) access = message.access;
         learn(message.expires, message.user);
         void tabs.announce(message.expires);
@@ -571,7 +590,7 @@ export function createClient(options: ClientOptions = {}) {
         const init: RequestInit = { method: "POST", headers, credentials };
         if (mode === "bearer") {
           init.headers = { ...headers, "Content-Type": "application/json" };
-          init.body = JSON.stringify({ refresh_token: storage.get()?.refresh ?? "" });
+          init.body = JSON.stringify({ refresh_token: pairNow()?.refresh ?? "" });
         }
         return network(root + paths.logout, init);
       };
@@ -599,7 +618,7 @@ export function createClient(options: ClientOptions = {}) {
   }
 
   async function findOut(again = true): Promise<State> {
-    if (mode === "bearer" && !storage.get()) {
+    if (mode === "bearer" && !pairNow()) {
       become({ status: "signedOut" });
       return state;
     }
@@ -613,7 +632,7 @@ export function createClient(options: ClientOptions = {}) {
       const { id, email, first_name, last_name, role } = (await response.json()) as Profile;
       const user = { id, email, first_name, last_name, role };
       if (mode === "bearer") {
-        const pair = storage.get();
+        const pair = pairNow();
         if (pair) {
           const expires = { access: expiry(pair.access), refresh: expiry(pair.refresh) };
           await believe(expires);
@@ -643,7 +662,7 @@ export function createClient(options: ClientOptions = {}) {
     return tabs.exclusive(async () => {
       if (state.status === "signedIn") return "renewed";
       const began = era;
-      const sent = storage.get()?.refresh;
+      const sent = pairNow()?.refresh;
       const response = await askRefresh();
       if (era !== began) return "refused";
       if (response.ok) {
@@ -654,7 +673,7 @@ export function createClient(options: ClientOptions = {}) {
       if (mode === "bearer") {
         // Another tab may have traded it; what it stored can take a moment to be seen here.
         await sleep(300);
-        if (storage.get()?.refresh !== sent) return "changed";
+        if (pairNow()?.refresh !== sent) return "changed";
         storage.remove();
       }
       return "refused";
@@ -745,7 +764,7 @@ export function createClient(options: ClientOptions = {}) {
     /** Whether a token is good; without one, one's own credential. */
     async verify(token?: string): Promise<boolean> {
       const { headers, credentials } = carry("server");
-      const asked = token ?? (mode === "bearer" ? storage.get()?.access : access || undefined);
+      const asked = token ?? (mode === "bearer" ? pairNow()?.access : access || undefined);
       const init: RequestInit = { method: "POST", headers, credentials };
       if (asked !== undefined) {
         init.headers = { ...headers, "Content-Type": "application/json" };

@@ -1,9 +1,10 @@
 import type { Expires, User } from "./schema.js";
+import type { Pair } from "./storage.js";
 
 /** What one tab tells the others. */
 export type Message =
-  | { type: "refreshed"; expires: Expires; user: User; access?: string }
-  | { type: "signedIn"; expires: Expires; user: User; access?: string }
+  | { type: "refreshed"; expires: Expires; user: User; access?: string; pair?: Pair | undefined }
+  | { type: "signedIn"; expires: Expires; user: User; access?: string; pair?: Pair | undefined }
   | { type: "signedOut"; reason: "logout" | "expired" }
   | { type: "user"; user: User }
   // The last three are how tabs agree on one of them where there are no Web Locks.

@@ -386,6 +386,37 @@ test("reads every shape of error", async () => {
   expect(await told(403, { detail: "No.", code: "no" })).toMatchObject({ code: "no", message: "No." });
 });
 
+test("a storage that is behind the tabs' messages", async () => {
+  // As Chromium has it: another process' localStorage shows what was stored a moment later.
+  let stored: { access: string; refresh: string } | undefined;
+  const lagging = (lag: number) => {
+    let seen: typeof stored;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    return {
+      shared: true,
+      get() {
+        if (seen !== stored) timer ??= setTimeout(() => ((seen = stored), (timer = undefined)), lag);
+        return lag === 0 ? stored : seen;
+      },
+      set: (pair: NonNullable<typeof stored>) => void (stored = seen = pair),
+      remove: () => void (stored = seen = undefined),
+    };
+  };
+  const [winner, other] = [
+    make({ mode: "bearer", storage: lagging(0) }),
+    make({ mode: "bearer", storage: lagging(300) }),
+  ];
+  await winner.login(right);
+  await vi.waitFor(() => expect(other.state.status).toBe("signedIn"));
+  await other.profile.get();
+  server.expire();
+  await winner.profile.get();
+  await vi.waitFor(() => expect(other.state.expires).toEqual(winner.state.expires));
+  const answers = await Promise.all(Array.from({ length: 5 }, () => other.fetch(profile())));
+  expect(answers.map((a) => a.status)).toEqual([200, 200, 200, 200, 200]);
+  expect(server.refreshes).toBe(1);
+});
+
 test("two people on one server of their own do not meet", async () => {
   const [one, two] = [make({ tabs: false }), createClient({ baseURL: server.url, fetch: new Jar().fetch })];
   await one.login(right);

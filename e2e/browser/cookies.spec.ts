@@ -222,15 +222,22 @@ interface Attack {
 const nothing = "a preflight";
 
 // Forms reach every endpoint without a preflight.
-const forms: Attack[] = ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"].flatMap(
-  (type) =>
-    [path.logout, path.password, path.profile, path.sessions].map((to) => ({
-      name: `a form, ${type}, to ${to}`,
-      run: (page, target) => submit(page, target + to, type),
-      crossSite: "POST 401 without cookies",
-      sameSite: "POST 403 with cookies",
-    })),
-);
+const formed = [
+  ["application/x-www-form-urlencoded", path.logout],
+  ["application/x-www-form-urlencoded", path.password],
+  ["application/x-www-form-urlencoded", path.profile],
+  ["application/x-www-form-urlencoded", path.sessions],
+  ["multipart/form-data", path.logout],
+  ["multipart/form-data", path.password],
+  ["text/plain", path.logout],
+  ["text/plain", path.password],
+] as const;
+const forms: Attack[] = formed.map(([type, to]) => ({
+  name: `a form, ${type}, to ${to}`,
+  run: (page, target) => submit(page, target + to, type),
+  crossSite: "POST 401 without cookies",
+  sameSite: "POST 403 with cookies",
+}));
 
 const attacks: Attack[] = [
   ...forms,

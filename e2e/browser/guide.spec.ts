@@ -1,4 +1,5 @@
 import type { BrowserType, Page } from "@playwright/test";
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { launchOptions } from "./browser.ts";
@@ -9,7 +10,8 @@ import { call, expect, type Latchkey, type Registered, register, test, wait } fr
 // The guide's React code, word for word (examples/react/src/guide/api.js), on
 // http://localhost:3000 against http://localhost:8000. The browser is told that
 // those two are at free ports, so that nothing else on the machine is in the way;
-// to it and to the server they are the addresses of the guide.
+// to it and to the server they are the addresses of the guide. The last test is
+// the page beside it, on our client.
 
 const refreshPath = "/api/auth/token/refresh/";
 
@@ -19,7 +21,12 @@ interface Stage {
   person: Registered;
 }
 
-async function stage(chromium: BrowserType, latchkey: Latchkey, reuse: string): Promise<Stage> {
+async function stage(
+  chromium: BrowserType,
+  latchkey: Latchkey,
+  reuse: string,
+  path = "/guide/",
+): Promise<Stage> {
   const server = await latchkey.serve({ set: { TOKENS_ACCESS: "2s", TOKENS_REUSE: reuse } });
   const front = await latchkey.front(server);
   const dist = join(exampleFolder, "dist");
@@ -31,7 +38,7 @@ async function stage(chromium: BrowserType, latchkey: Latchkey, reuse: string): 
   const browser = await chromium.launch(launchOptions(`--host-resolver-rules=${rules}`));
   const person = await register(server);
   const page = await browser.newPage();
-  await page.goto("http://localhost:3000/guide/");
+  await page.goto(`http://localhost:3000${path}`);
   return { page, front, person };
 }
 
@@ -39,7 +46,7 @@ async function logIn({ page, person }: Stage) {
   await page.getByLabel("E-mail").fill(person.email);
   await page.getByLabel("Password").fill(person.password);
   await page.getByRole("button", { name: "Log in" }).click();
-  await expect(page.getByRole("heading", { name: "Profile" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Profile", exact: true })).toBeVisible();
 }
 
 async function loadProfile(page: Page) {
@@ -62,6 +69,15 @@ function stored(page: Page): Promise<Record<string, string>> {
 function refreshes(front: Front): (number | undefined)[] {
   return front.requests(refreshPath).map((request) => request.status);
 }
+
+// A formatter that runs over it would leave it no quotation.
+test("the code is the guide's, to the letter", async () => {
+  const file = await readFile(join(exampleFolder, "src/guide/api.js"), "utf8");
+  const [quoted = ""] = file.split("\n\n// The guide stops here.");
+  expect(createHash("sha256").update(quoted).digest("hex")).toBe(
+    "9f664afeeb2dc8d3e08e256cb9d70b9893b244143865c36e4acbb321bbfba15e",
+  );
+});
 
 test("under strict it logs in, works past one expiry and logs out", async ({ playwright, latchkey }) => {
   const on = await stage(playwright.chromium, latchkey, "strict");
@@ -136,4 +152,34 @@ test("under tolerant it works past one expiry after the other and logs out", asy
   await expect(page.getByRole("button", { name: "Log in" })).toBeVisible();
   expect(await stored(page)).toEqual({});
   expect(front.requests("/api/auth/logout/").at(-1)?.status).toBe(200);
+});
+
+test("the same page on our client works on under strict, and holds no token", async ({
+  playwright,
+  latchkey,
+}) => {
+  const on = await stage(playwright.chromium, latchkey, "strict", "/client/");
+  const { page, front, person } = on;
+  await logIn(on);
+  await expect(page.getByText(`Signed in as ${person.email}.`)).toBeVisible();
+  const byClient = page.getByRole("region", { name: "Profile", exact: true });
+  const byAxios = page.getByRole("region", { name: "Profile, by axios" });
+  front.seen.length = 0; // a page that opens asks who is signed in
+  for (const times of ["1 time", "2 times", "3 times"]) {
+    await wait(2_100);
+    await byClient.getByRole("button", { name: "Load profile" }).click();
+    await byAxios.getByRole("button", { name: "Load profile" }).click();
+    await expect(byClient.getByRole("status")).toHaveText(`Loaded ${times}`);
+    await expect(byAxios.getByRole("status")).toHaveText(`Loaded ${times}`);
+  }
+  expect(refreshes(front).length).toBeGreaterThanOrEqual(3);
+  expect(refreshes(front)).toEqual(refreshes(front).map(() => 200));
+
+  await page.getByRole("button", { name: "Look" }).click();
+  await expect(page.getByText("Nothing.")).toBeVisible();
+  await page.reload();
+  await expect(page.getByText(`Signed in as ${person.email}.`)).toBeVisible();
+  await page.getByRole("button", { name: "Log out" }).click();
+  await expect(page.getByRole("button", { name: "Log in" })).toBeVisible();
+  expect(await page.context().cookies()).toEqual([]);
 });

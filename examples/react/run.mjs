@@ -73,10 +73,10 @@ try {
 }
 
 async function ready() {
-  for (let attempt = 0; attempt < 200; attempt++) {
+  for (let attempt = 0; attempt < 40; attempt++) {
+    await new Promise((resolve) => setTimeout(resolve, 250));
     const response = await fetch(`${origin}/readyz`).catch(() => undefined);
     if (response?.ok) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`the server does not answer on ${origin}`);
 }
