@@ -270,8 +270,7 @@ async function visit(
     ...Object.keys(sessionStorage),
     document.cookie,
   ]);
-  // The router keeps how far a page was scrolled.
-  soft(kept.filter((k) => k && k !== "react-router-scroll-positions")).toEqual([]);
+  soft(kept.filter(Boolean)).toEqual([]);
   soft(seen, "what the page must not do").toEqual([]);
   await context.close();
 }

@@ -1,6 +1,6 @@
 import { WifiOff } from "lucide-react";
-import { useState, useSyncExternalStore, type ReactNode } from "react";
-import { Link } from "react-router";
+import { useEffect, useState, useSyncExternalStore, type ReactNode } from "react";
+import { Link, useLocation } from "react-router";
 import { paths } from "../paths";
 import { useServiceName } from "../people/queries";
 import { takeSignIn } from "../session";
@@ -25,6 +25,11 @@ export function Frame({
   const name = useServiceName();
   // Once, when one comes here from signing in.
   const [turn] = useState(takeSignIn);
+  // A new screen begins at its top. The router's own way keeps positions in the page's storage, where nothing shall be.
+  const { pathname } = useLocation();
+  useEffect(() => {
+    if (pathname) scrollTo(0, 0);
+  }, [pathname]);
   return (
     <div className="flex min-h-dvh flex-col">
       <a

@@ -1,7 +1,7 @@
 import { useAuth, RequireAuth } from "@latchkey/client/react";
 import { House, LogOut, ShieldCheck, UserRound, type LucideIcon } from "lucide-react";
 import { useEffect, useState } from "react";
-import { Navigate, NavLink, Outlet, ScrollRestoration, useLocation, useNavigation } from "react-router";
+import { Navigate, NavLink, Outlet, useLocation, useNavigation } from "react-router";
 import { words } from "../people/problems";
 import { useServiceName } from "../people/queries";
 import { client } from "../session";
@@ -31,7 +31,6 @@ export function SignedOut() {
           <p className="max-w-sm text-large text-soft">{text.welcomeBody}</p>
         </aside>
       </div>
-      <ScrollRestoration />
     </Frame>
   );
 }
@@ -79,7 +78,6 @@ export function SignedIn() {
     >
       <Frame bar={<Bar />}>
         <Page />
-        <ScrollRestoration />
       </Frame>
     </RequireAuth>
   );
