@@ -453,6 +453,7 @@ export function createClient(options: ClientOptions = {}) {
         return state.status === "signedIn";
       }
       if (response.status !== 401) throw await errorOf(response);
+      await response.body?.cancel();
     }
     return false;
   }
@@ -650,6 +651,8 @@ export function createClient(options: ClientOptions = {}) {
       return state;
     }
     if (response && response.status !== 401) throw await errorOf(response);
+    // An answer that nobody reads keeps its connection.
+    await response?.body?.cancel();
     // The access token is gone; there may be a refresh token.
     const outcome = await renewUnknown();
     if (outcome === "changed" && again) return findOut(false);
@@ -676,6 +679,7 @@ export function createClient(options: ClientOptions = {}) {
         if (pairNow()?.refresh !== sent) return "changed";
         storage.remove();
       }
+      await response.body?.cancel();
       return "refused";
     });
   }
@@ -771,8 +775,10 @@ export function createClient(options: ClientOptions = {}) {
         init.body = JSON.stringify({ token: asked });
       }
       const response = await network(root + paths.verify, init);
-      if (response.ok) return true;
-      if (response.status === 401) return false;
+      if (response.ok || response.status === 401) {
+        await response.body?.cancel();
+        return response.ok;
+      }
       throw await errorOf(response);
     },
     profile: {

@@ -27,9 +27,10 @@ export function NotFound() {
 export function Coming() {
   const text = useText();
   return (
-    <Frame>
+    <>
+      <h1 className="sr-only">{text.loading}</h1>
       <Shape label={text.loading} />
-    </Frame>
+    </>
   );
 }
 

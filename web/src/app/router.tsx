@@ -1,6 +1,7 @@
 import { createBrowserRouter, type RouteObject } from "react-router";
 import { Register } from "../features/register/register";
 import { SignIn } from "../features/signin/sign-in";
+import { Frame } from "./frame";
 import { Broken, Coming, NotFound } from "./places";
 import { paths } from "../paths";
 import { SignedIn, SignedOut } from "./shells";
@@ -10,7 +11,11 @@ export const routes: RouteObject[] = [
   {
     errorElement: <Broken />,
     // Until the first screen's own code has come.
-    hydrateFallbackElement: <Coming />,
+    hydrateFallbackElement: (
+      <Frame>
+        <Coming />
+      </Frame>
+    ),
     children: [
       {
         element: <SignedOut />,

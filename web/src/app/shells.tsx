@@ -9,11 +9,10 @@ import { useText } from "../text/text";
 import { Button } from "../ui/button";
 import { classes } from "../ui/classes";
 import { Mark } from "../ui/mark";
-import { Shape } from "../ui/state";
 import { useToast } from "../ui/toast";
 import { Frame } from "./frame";
 import { paths, signInFrom } from "../paths";
-import { Away } from "./places";
+import { Away, Coming } from "./places";
 
 /** The frame of who is not signed in: the door, and where there is room beside it, what is behind. */
 export function SignedOut() {
@@ -39,7 +38,6 @@ export function SignedOut() {
 export function SignedIn() {
   const auth = useAuth();
   const { pathname, search, hash } = useLocation();
-  const text = useText();
   const [failed, setFailed] = useState(false);
   const unknown = auth.status === "unknown";
 
@@ -66,13 +64,7 @@ export function SignedIn() {
   return (
     <RequireAuth
       loading={
-        <Frame>
-          {failed ? (
-            <Away onRetry={() => void client.restore().catch(() => {})} />
-          ) : (
-            <Shape label={text.loading} />
-          )}
-        </Frame>
+        <Frame>{failed ? <Away onRetry={() => void client.restore().catch(() => {})} /> : <Coming />}</Frame>
       }
       fallback={<Navigate to={auth.reason === "logout" ? paths.signIn : signInFrom(here)} replace />}
     >

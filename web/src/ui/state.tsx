@@ -32,7 +32,7 @@ export function Failed({
       role="alert"
       className="flex flex-wrap items-center gap-3 rounded-card border border-edge bg-surface p-4"
     >
-      <div className="flex min-w-60 grow basis-0 gap-3">
+      <div className="flex min-w-[min(15rem,100%)] grow basis-0 gap-3">
         <CircleAlert size={20} aria-hidden="true" className="mt-0.5 shrink-0 text-danger" />
         <div className="min-w-0">
           <p className="font-medium">{title}</p>
