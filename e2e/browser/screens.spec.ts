@@ -484,7 +484,7 @@ test("the API reference", async ({ browser, latchkey }) => {
     const context = await browser.newContext({ viewport, reducedMotion: "reduce" });
     const seen = await watch(context, server);
     const page = await context.newPage();
-    const response = await page.goto(`${server.origin}/api/docs/`, { waitUntil: "networkidle" });
+    const response = await page.goto(`${server.origin}/api/docs/`);
     expect(response?.headers()["content-security-policy"]).not.toMatch(/unsafe/);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
     for (const colorScheme of ["light", "dark"] as const) {
