@@ -134,11 +134,24 @@ func TestUnknownMode(t *testing.T) {
 			cookies(t, w)
 		}
 	}
+	// The client sends it with every request, so every endpoint reads it, but for
+	// those that answer everybody alike.
+	for _, e := range api.Endpoints() {
+		w := do(t, serve(&acts{}, docs), request(at(e)+"\nAuthorization: Bearer good\nAuth-Mode: x\nSec-Fetch-Site: cross-site"))
+		if e.Open && w.Code != 200 || !e.Open && (w.Code != 400 || w.Body.String() != badMode) {
+			t.Errorf("%s: %d %s", at(e), w.Code, w.Body)
+		}
+	}
 	// What there is not is 404 and OPTIONS is 204, whatever else is said.
 	r := request("GET /api/auth/nope/\nAuth-Mode: x")
 	expect(t, do(t, serve(&acts{}), r), 404, notFound)
 	r = request("OPTIONS /api/auth/login/\nAuth-Mode: x")
 	expect(t, do(t, serve(&acts{}), r), 204, "")
+}
+
+// docs is a page to describe the API for people.
+func docs(o *api.Options) {
+	o.Docs = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Type", "text/html") })
 }
 
 // Where the clock is past the token's end a cookie is not kept for ever.
@@ -251,7 +264,7 @@ func TestCookieEverywhere(t *testing.T) {
 			cookies(t, w)
 			expect(t, send("Cookie: latchkey_refresh=good"), 401, noToken)
 			expect(t, send("Cookie: latchkey_access=good\nSec-Fetch-Site: same-site"), 403, refused)
-			if e.Method != "GET" && e.Method != "DELETE" { // they take no body
+			if e.Method != "GET" { // it takes no body
 				expect(t, send("Cookie: latchkey_access=good\nContent-Type: text/plain"), 415, `{"detail":"Unsupported media type \"text/plain\" in request."}`)
 			}
 		})
@@ -715,6 +728,20 @@ func judge(t *testing.T, text, origin, site string, passes bool) {
 	}
 	if w.Code != http.StatusForbidden || r.Method != "HEAD" && w.Body.String() != refused || acted || len(w.Header()["Set-Cookie"]) > 0 {
 		t.Errorf("%s: %d %s, acted %v, %q, want 403", what, w.Code, w.Body, acted, w.Header()["Set-Cookie"])
+	}
+}
+
+// Every endpoint but those that answer everybody alike is guarded where a cookie
+// would be set or be the credential, and its description says so.
+func TestCrossOriginEverywhere(t *testing.T) {
+	t.Parallel()
+	for _, e := range api.Endpoints() {
+		for _, from := range []string{"Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: https://evil.example", "Origin: null"} {
+			w := do(t, serve(&acts{}, docs), request(at(e)+"\nAuthorization: Bearer good\nAuth-Mode: cookie\n"+from))
+			if e.Open && w.Code != 200 || !e.Open && (w.Code != 403 || w.Body.String() != refused) {
+				t.Errorf("%s, %s: %d %s", at(e), from, w.Code, w.Body)
+			}
+		}
 	}
 }
 

@@ -3,8 +3,9 @@ package api
 // Endpoint is one method of one path of the table.
 type Endpoint struct {
 	Method, Path string
-	// Bearer says that it needs a credential.
-	Bearer bool
+	// Bearer says that it needs a credential, Open that it answers everybody
+	// alike.
+	Bearer, Open bool
 }
 
 // Endpoints is the whole surface, for tests that must not miss what is added to
@@ -13,7 +14,7 @@ func Endpoints() []Endpoint {
 	var all []Endpoint
 	for _, rt := range (&API{}).table() {
 		for _, m := range rt.methods {
-			all = append(all, Endpoint{m.name, rt.path, rt.who == bearer})
+			all = append(all, Endpoint{m.name, rt.path, rt.who == bearer, rt.who == open})
 		}
 	}
 	return all

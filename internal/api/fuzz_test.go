@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -192,7 +193,7 @@ func FuzzCookie(f *testing.F) {
 	for _, s := range []string{
 		"latchkey_access=a", "latchkey_access=a; latchkey_access=a", "latchkey_access=a; latchkey_access=b", "a=b; latchkey_access=c; d=e", "latchkey_access=; x=y",
 		"latchkey_access", "=latchkey_access=a", "latchkey_access==a", " latchkey_access=a ;;", "latchkey_access=a=b;latchkey_access=a", "Latchkey_access=a", "latchkey_access=\"a\"",
-		"__Host-latchkey_access=a; latchkey_access=b", ";", "latchkey_access=a,latchkey_access=b", "a=latchkey_access=b",
+		"__Host-latchkey_access=a; latchkey_access=b", "\u2000latchkey_access=a", "a=b;\vlatchkey_access=a", "a=b;\tlatchkey_access=a\t", ";", "latchkey_access=a,latchkey_access=b", "a=latchkey_access=b",
 	} {
 		f.Add(s, "")
 		f.Add("x=y", s)
@@ -210,6 +211,10 @@ func FuzzCookie(f *testing.F) {
 		if HasCookie(r, false) != (found || readAs(r, plainRefresh) != nil) && wellFormed(one) && wellFormed(two) {
 			t.Fatalf("%q, %q: HasCookie is %v", one, two, HasCookie(r, false))
 		}
+		// Whatever else is in the header: nothing but these names is read by them.
+		if ours := ofOurName.MatchString(one) || ofOurName.MatchString(two); ours != found {
+			t.Fatalf("%q, %q: found %v, there is one: %v", one, two, found, ours)
+		}
 		if !wellFormed(one) || !wellFormed(two) {
 			return
 		}
@@ -226,6 +231,10 @@ func FuzzCookie(f *testing.F) {
 		}
 	})
 }
+
+// ofOurName finds a pair by the name of the access token's cookie: a name is
+// what it is to a browser, with no blanks but the two of RFC 6265 before it.
+var ofOurName = regexp.MustCompile(`(?s)(?:^|;)[ \t]*` + plainAccess + `=`)
 
 // readAs gives the values of a cookie as net/http reads them.
 func readAs(r *http.Request, name string) []string {

@@ -29,6 +29,8 @@ func built() fstest.MapFS {
 		"unknown.latchkey":      "plain",
 		".keep":                 "plain",
 		"assets/.hidden":        "plain",
+		".vite/manifest.json":   "plain",
+		"assets/.vite/a/b.json": "plain",
 	} {
 		for form := range strings.SplitSeq(forms, " ") {
 			suffix := map[string]string{"br": ".br", "gzip": ".gz"}[form]
@@ -124,6 +126,8 @@ func TestPages(t *testing.T) {
 		{"/assets/app-B7hs9.js.gz", none, ""},
 		{"/.keep", none, ""},
 		{"/assets/.hidden", none, ""},
+		{"/.vite/manifest.json", none, ""},
+		{"/assets/.vite/a/b.json", none, ""},
 		{"/.env", none, ""},
 		{"/.git/config", none, ""},
 		{"/nope.js", none, ""},
@@ -213,6 +217,8 @@ func TestEncodings(t *testing.T) {
 		{"/", []string{"gzip;q=1.0, br;q=0"}, "gzip"},
 		{"/", []string{"gzip;q=0, br;q=0.000"}, "plain"},
 		{"/", []string{"br; q=0"}, "plain"},
+		{"/", []string{"br;Q=0"}, "plain"}, // RFC 9110, section 12.4.2: in any case
+		{"/", []string{"br;\tq=0\t"}, "plain"},
 		{"/", []string{"br;q=0.001"}, "br"},
 		{"/", []string{"br;q=x"}, "br"},
 		{"/", []string{"identity"}, "plain"},

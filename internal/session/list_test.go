@@ -347,8 +347,6 @@ func TestEndOthers(t *testing.T) {
 	h.alive("opened later", h.open(), true)
 }
 
-// A caller without a session keeps none: such tokens cannot be told apart, so
-// the caller's own dies with the rest.
 // A session whose refresh token has expired is in no list and counted by
 // nobody, but its access token, which may be good for longer, dies all the same.
 func TestEndOthersExpired(t *testing.T) {
@@ -376,6 +374,8 @@ func TestEndOthersExpired(t *testing.T) {
 	}
 }
 
+// A caller without a session keeps none: such tokens cannot be told apart, so
+// the caller's own dies with the rest.
 func TestEndOthersWithoutSession(t *testing.T) {
 	h := newHouse(t, session.Strict)
 	all := h.openInOrder(2)
@@ -454,6 +454,27 @@ func TestEndOthersMeanwhile(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A token that Django minted has no session to be looked up: what has happened
+// to it is told by the time from which the account takes such tokens.
+func TestEndOthersMeanwhileWithoutSession(t *testing.T) {
+	h := newHouse(t, session.Strict)
+	mine := h.open()
+	foreign := h.access(h.django())
+	h.between(func() {
+		if _, err := h.EndOthers(t.Context(), h.access(mine.Access), laptop); err != nil {
+			t.Fatal(err)
+		}
+		h.clock.Advance(time.Second)
+	}, func() {
+		n, err := h.EndOthers(t.Context(), foreign, laptop)
+		wants(t, "end others", err, auth.CodeTokenInvalid)
+		if n != 0 {
+			t.Errorf("ended %d", n)
+		}
+	})
+	h.alive("the owner's session", mine, true)
 }
 
 // Two who end each other's sessions at once: one of them is left, or the one is
