@@ -35,17 +35,17 @@ type commands struct {
 	Config  string      `name:"config" placeholder:"FILE" help:"TOML file of settings. [latchkey.toml, if it is there]"`
 	Version versionFlag `name:"version" help:"Print the version."`
 
-	Serve    serveCommand    `cmd:"" help:"Run the server."`
-	User     userCommands    `cmd:"" help:"Look after users."`
-	Sessions sessionCommands `cmd:"" help:"Look after sessions."`
-	Key      keyCommands     `cmd:"" help:"Look after the signing key."`
+	Serve    serveCommand       `cmd:"" help:"Run the server."`
+	User     userCommands       `cmd:"" help:"Look after users."`
+	Sessions sessionCommands    `cmd:"" help:"Look after sessions."`
+	Key      keyCommands        `cmd:"" help:"Look after the signing key."`
 	Service  serviceKeyCommands `cmd:"" name:"service-key" help:"Look after the keys with which other services read the revocations."`
-	Migrate  migrateCommand  `cmd:"" help:"Bring the database up to date."`
-	Settings configCommands  `cmd:"" name:"config" help:"Show the settings in force and where each came from."`
-	Backup   backupCommand   `cmd:"" help:"Copy the database and the key file into one file, while the server runs."`
-	Restore  restoreCommand  `cmd:"" help:"Put a backup in place of the data. Everybody signs in again."`
-	Health   healthCommand   `cmd:"" help:"Ask a running server whether it is ready (for containers)."`
-	About    versionCommand  `cmd:"" name:"version" help:"Print the version, Go's, the commit and the schema."`
+	Migrate  migrateCommand     `cmd:"" help:"Bring the database up to date."`
+	Settings configCommands     `cmd:"" name:"config" help:"Show the settings in force and where each came from."`
+	Backup   backupCommand      `cmd:"" help:"Copy the database and the key file into one file, while the server runs."`
+	Restore  restoreCommand     `cmd:"" help:"Put a backup in place of the data. Everybody signs in again."`
+	Health   healthCommand      `cmd:"" help:"Ask a running server whether it is ready (for containers)."`
+	About    versionCommand     `cmd:"" name:"version" help:"Print the version, Go's, the commit and the schema."`
 }
 
 // program is what commands work with.

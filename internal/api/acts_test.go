@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/account"
@@ -51,17 +52,25 @@ func (a *acts) SignOut(context.Context, *account.Actor, int64) (int, error) { re
 func (a *acts) Delete(context.Context, *account.Actor, int64, []string) error { return nil }
 
 func (a *acts) MakeResetLink(context.Context, *account.Actor, int64) (string, time.Time, error) {
-	return "", time.Time{}, nil
+	return "t", noon, nil
 }
 
 func (a *acts) CheckReset(context.Context, string) (auth.User, time.Time, error) {
-	return john, time.Time{}, nil
+	return john, noon, nil
 }
 
 func (a *acts) ResetPassword(context.Context, account.Reset, auth.Client) error { return nil }
 
-func (a *acts) CheckSetup(context.Context, string) (time.Time, error) { return time.Time{}, nil }
+func (a *acts) CheckSetup(context.Context, string) (time.Time, error) { return noon, nil }
 
 func (a *acts) SetUp(context.Context, string, account.Registration, auth.Client) (session.Tokens, auth.User, error) {
 	return pair, john, nil
+}
+
+// fieldsOf is what the form of an endpoint needs.
+func fieldsOf(path string) string {
+	if strings.HasPrefix(path, "/api/users/") {
+		return `{"email":"x@example.com","first_name":"A","last_name":"B","role":"client"}`
+	}
+	return `{"old_password":"o","password":"p","password2":"p"}`
 }

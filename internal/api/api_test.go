@@ -176,7 +176,8 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // serve makes the API over acts; change may alter the options.
 func serve(a *acts, change ...func(*api.Options)) http.Handler {
 	o := api.Options{
-		Sessions: a, Logins: a, Accounts: a,
+		Sessions: a, Logins: a, Accounts: a, Services: a,
+		System:            func(context.Context) (api.System, error) { return api.System{StartedAt: noon}, nil },
 		Log:               slog.New(slog.DiscardHandler),
 		Client:            func(*http.Request) auth.Client { return auth.Client{Address: "192.0.2.1"} },
 		RegistrationRoles: []auth.Role{auth.RoleEmployee, auth.RoleClient},

@@ -4,8 +4,8 @@ package api
 type Endpoint struct {
 	Method, Path string
 	// Bearer says that it needs a credential, Open that it answers everybody
-	// alike.
-	Bearer, Open bool
+	// alike, Service that a user's credential is none there.
+	Bearer, Open, Service bool
 }
 
 // Endpoints is the whole surface, for tests that must not miss what is added to
@@ -14,7 +14,7 @@ func Endpoints() []Endpoint {
 	var all []Endpoint
 	for _, rt := range (&API{}).table() {
 		for _, m := range rt.methods {
-			all = append(all, Endpoint{m.name, rt.path, rt.who == bearer, rt.who == open})
+			all = append(all, Endpoint{m.name, rt.path, rt.who == bearer, rt.who == open, rt.who == service})
 		}
 	}
 	return all

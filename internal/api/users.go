@@ -225,7 +225,9 @@ func (a *API) createUser(w http.ResponseWriter, r *http.Request) error {
 }
 
 // replaceUser is PUT: every field that must be there is.
-func (a *API) replaceUser(w http.ResponseWriter, r *http.Request) error { return a.editUser(w, r, &userForm) }
+func (a *API) replaceUser(w http.ResponseWriter, r *http.Request) error {
+	return a.editUser(w, r, &userForm)
+}
 
 // patchUser is PATCH: what is not there stays.
 func (a *API) patchUser(w http.ResponseWriter, r *http.Request) error {
@@ -305,9 +307,13 @@ func (a *API) deleteUser(w http.ResponseWriter, r *http.Request) error {
 }
 
 // deactivateUser shuts an account, activateUser opens it again.
-func (a *API) deactivateUser(w http.ResponseWriter, r *http.Request) error { return a.setActive(w, r, false) }
+func (a *API) deactivateUser(w http.ResponseWriter, r *http.Request) error {
+	return a.setActive(w, r, false)
+}
 
-func (a *API) activateUser(w http.ResponseWriter, r *http.Request) error { return a.setActive(w, r, true) }
+func (a *API) activateUser(w http.ResponseWriter, r *http.Request) error {
+	return a.setActive(w, r, true)
+}
 
 func (a *API) setActive(w http.ResponseWriter, r *http.Request, active bool) error {
 	id, err := subject(r)
