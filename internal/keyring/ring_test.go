@@ -782,11 +782,11 @@ func accepted(t *testing.T, p *place) {
 func TestUnknownAlgorithm(t *testing.T) {
 	p := newPlace(t)
 	ctx := t.Context()
-	row := auth.Key{ID: "e", Algorithm: "EdDSA", State: auth.KeySigning, Secret: django[:32], Fingerprint: hs256(django[:32]).Fingerprint(), CreatedAt: start}
+	row := auth.Key{ID: "e", Algorithm: "PS256", State: auth.KeySigning, Secret: django[:32], Fingerprint: hs256(django[:32]).Fingerprint(), CreatedAt: start}
 	if err := p.store.Update(ctx, func(tx auth.Tx) error { _, err := tx.InsertKey(ctx, row); return err }); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := keyring.Open(ctx, p.store, p.inStore(nil)); err == nil || !strings.Contains(err.Error(), "EdDSA") {
+	if _, err := keyring.Open(ctx, p.store, p.inStore(nil)); err == nil || !strings.Contains(err.Error(), "PS256") {
 		t.Errorf("Open: %v", err)
 	}
 }

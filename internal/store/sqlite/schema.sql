@@ -30,7 +30,7 @@ CREATE TABLE keys (
     created_at   BIGINT  NOT NULL,
     retired_at   BIGINT,
     accept_until BIGINT
-);
+, signs_at BIGINT, lifetime BIGINT NOT NULL DEFAULT 0);
 
 CREATE TABLE revocation_clock (
     one        INTEGER PRIMARY KEY CHECK (one = 1),
