@@ -48,7 +48,7 @@ func Retire(ctx context.Context, store auth.Store, o Options, id string) error {
 		}
 	})
 	if err != nil {
-		return fmt.Errorf("retire key %s: %w", id, err)
+		return fmt.Errorf("retire key %q: %w", id, err)
 	}
 	return nil
 }
