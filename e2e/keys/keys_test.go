@@ -270,7 +270,7 @@ func TestRotationsUnderLoad(t *testing.T) {
 		every     time.Duration
 	}{
 		{token.EdDSA, 50, 400 * time.Millisecond},
-		{token.HS256, 9, 400 * time.Millisecond},
+		{token.HS256, 13, 400 * time.Millisecond},
 	} {
 		t.Run(tt.algorithm, func(t *testing.T) {
 			w := newWorld(t, tt.algorithm, ownEnv+"=1", everyEnv+"="+tt.every.String())

@@ -30,7 +30,7 @@ func TestJWKS(t *testing.T) {
 	for _, ui := range []string{"true", "false"} {
 		t.Run("ui "+ui, func(t *testing.T) {
 			r := start(t, settings(t, "LATCHKEY_SIGNING_ALGORITHM=EdDSA", "LATCHKEY_UI_ENABLED="+ui), server.RunOptions{})
-			resp, body := r.do(http.MethodGet, jwksPath, "", "Origin", "https://anywhere.example", "Cookie", "access=x", "Auth-Mode", "cookie")
+			resp, body := r.do(http.MethodGet, jwksPath, "", "Origin", "http://localhost:3000", "Auth-Mode", "cookie")
 			for name, want := range map[string]string{
 				"Content-Type": "application/json", "Cache-Control": "public, max-age=300", "X-Content-Type-Options": "nosniff",
 				"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Credentials": "", "Vary": "", "Set-Cookie": "",
@@ -83,7 +83,8 @@ func TestSwitchWhileRunning(t *testing.T) {
 	cfg := settings(t, "LATCHKEY_TOKENS_ISSUER=https://auth.example.com", "LATCHKEY_TOKENS_AUDIENCE=shop")
 	r := start(t, cfg, server.RunOptions{KeyCache: cache})
 	_, body := r.do(http.MethodPost, "/api/auth/register/", form)
-	var pair struct{ Tokens struct{ Access, Refresh string } }
+	type tokens struct{ Access, Refresh string }
+	var pair struct{ Tokens tokens }
 	if err := json.Unmarshal([]byte(body), &pair); err != nil || pair.Tokens.Access == "" {
 		t.Fatalf("%s: %v", body, err)
 	}
@@ -101,7 +102,7 @@ func TestSwitchWhileRunning(t *testing.T) {
 		return parsed.Method.Alg()
 	}
 	first := pair.Tokens.Access
-	refreshed := struct{ Access, Refresh string }{pair.Tokens.Access, pair.Tokens.Refresh}
+	refreshed := pair.Tokens
 	for alg(refreshed.Access) != "ES256" {
 		if time.Since(began) > 20*time.Second {
 			t.Fatal("no token is signed with the new key")

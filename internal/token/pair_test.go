@@ -9,12 +9,14 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"regexp"
 	"strings"
 	"sync"
@@ -357,6 +359,43 @@ func TestPairEveryBitFlip(t *testing.T) {
 	})
 }
 
+// ES256 signatures are r and s of 32 bytes each, and nothing else.
+func TestES256Form(t *testing.T) {
+	k := testPairs()[ES256]
+	keys := byKid{k.ID(): k}
+	good := k.Sign(accessClaims())
+	dot := strings.LastIndexByte(good, '.')
+	input := good[:dot]
+	sig := unbase64(t, good[dot+1:])
+	r, s := new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:])
+	der, err := asn1.Marshal(struct{ R, S *big.Int }{r, s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := elliptic.P256().Params().N
+	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+	over := new(big.Int).Add(r, order)
+	for name, bad := range map[string][]byte{
+		"ASN.1":              der,
+		"zero before s":      join(sig[:32], []byte{0}, sig[32:]),
+		"zero before r":      join([]byte{0}, sig),
+		"zero after s":       join(sig, []byte{0}),
+		"s before r":         join(sig[32:], sig[:32]),
+		"r alone":            sig[:32],
+		"zeros":              make([]byte, 64),
+		"r and no s":         join(sig[:32], make([]byte, 32)),
+		"no r and s":         join(make([]byte, 32), sig[32:]),
+		"the order, twice":   join(order.Bytes(), order.Bytes()),
+		"r beyond the order": join(over.Bytes(), sig[32:]),
+		"one, one":           join(big.NewInt(1).FillBytes(make([]byte, 32)), big.NewInt(1).FillBytes(make([]byte, 32))),
+		"nothing":            nil,
+	} {
+		if _, err := Parse(input+"."+base64.RawURLEncoding.EncodeToString(bad), keys, testNow); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
 // What we mint golang-jwt reads, and the other way round.
 func TestPairAndTheOracle(t *testing.T) {
 	everyAlgorithm(t, func(t *testing.T, k Key) {
@@ -539,7 +578,11 @@ func TestMAC(t *testing.T) {
 			}
 		}
 	}
-	// No MAC is a signature.
+	// No MAC is a signature, nor is a token's signature the key of one.
+	own := NewHS256("k1", testSecret)
+	if bytes.Equal(own.MAC("a.b", []byte("x")), mac(mac(testSecret, "a.b"), "x")) {
+		t.Error("a token's signature is the key of a MAC")
+	}
 	if s := NewHS256("k1", testSecret).MAC("x", []byte("a.b")); bytes.Equal(s, mac(testSecret, "a.b")) {
 		t.Error("a MAC is a token's signature")
 	}
@@ -591,6 +634,7 @@ func TestNames(t *testing.T) {
 		{`,"aud":[""]`, true, false, false, false},
 		{`,"aud":["shop"]`, true, false, true, false},
 		{`,"aud":["other","sh\u006fp"]`, true, false, true, false},
+		{`,"aud":["shop","other"]`, true, false, true, false},
 		{`,"aud":["other","shopping"]`, true, false, false, false},
 		{`,"aud":["shop",1]`, true, false, false, false},
 		{`,"aud":[1,"shop"]`, true, false, false, false},
