@@ -341,10 +341,15 @@ func TestSecretFileCannotBeMade(t *testing.T) {
 // Two processes, or two nodes, that start at once agree on one key.
 func TestOpenAtOnce(t *testing.T) {
 	for name, options := range map[string]func(*place) keyring.Options{
-		"secret file":       (*place).inFile,
-		"in the store":      func(p *place) keyring.Options { return p.inStore(nil) },
-		"sealed":            func(p *place) keyring.Options { return p.inStore(sealKey) },
-		"the operator's":    func(p *place) keyring.Options { return keyring.Options{SigningKey: django, Now: p.clock.now} },
+		"secret file":    (*place).inFile,
+		"in the store":   func(p *place) keyring.Options { return p.inStore(nil) },
+		"sealed":         func(p *place) keyring.Options { return p.inStore(sealKey) },
+		"the operator's": func(p *place) keyring.Options { return keyring.Options{SigningKey: django, Now: p.clock.now} },
+		"asymmetric": func(p *place) keyring.Options {
+			o := p.inFile()
+			o.Algorithm = "ES256"
+			return o
+		},
 		"the operator's, 2": func(p *place) keyring.Options { o := p.inFile(); o.SigningKey = django; return o },
 	} {
 		t.Run(name, func(t *testing.T) {
