@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
@@ -40,13 +41,26 @@ func (c *backupCommand) Run(p *program) error {
 			return fmt.Errorf("back up: %w", err)
 		}
 		p.say("Backed up to %s (schema %d).", c.File, m.Schema)
-		if m.has(keyring.FileName) {
-			p.say("It holds the signing key: keep it as safe as the server.")
-		} else {
-			p.say("The signing key is not in it: it is set by signing.key. Keep that too.")
+		rows, err := store.Read().Keys(p.ctx)
+		if err != nil {
+			return fmt.Errorf("list keys: %w", err)
 		}
+		p.say("%s", aboutKeys(rows, m.has(keyring.FileName)))
 		return nil
 	})
+}
+
+// aboutKeys says where the signing key is, seen from a backup.
+func aboutKeys(rows []auth.Key, file bool) string {
+	i := slices.IndexFunc(rows, func(k auth.Key) bool { return k.State == auth.KeySigning })
+	switch {
+	case i >= 0 && whereKept(rows[i]) == "sealed":
+		return "It holds the signing key, sealed: keep keys.seal_key too, and not beside it."
+	case i >= 0 && whereKept(rows[i]) == "plain" || file:
+		return "It holds the signing key: keep it as safe as the server."
+	default:
+		return "The signing key is not in it: it is set by signing.key. Keep that too."
+	}
 }
 
 func (p *program) backup(cfg *config.Config, store *sqlite.DB, file string) (m manifest, err error) {

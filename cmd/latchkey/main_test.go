@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -37,6 +38,7 @@ func TestScripts(t *testing.T) {
 			"end-server":  stopServer,
 			"http":        request,
 			"mode":        mode,
+			"keep":        keep,
 			"status":      status,
 		},
 	})
@@ -180,6 +182,19 @@ func status(ts *testscript.TestScript, neg bool, args []string) {
 	if got := strconv.Itoa(exit.ExitCode()); got != args[0] {
 		ts.Fatalf("exit status %s, want %s", got, args[0])
 	}
+}
+
+// keep NAME REGEXP sets $NAME to what the expression's group finds in the output
+// of the last exec.
+func keep(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: keep NAME REGEXP")
+	}
+	found := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(found) < 2 {
+		ts.Fatalf("%s is not in the output", args[1])
+	}
+	ts.Setenv(args[0], found[1])
 }
 
 // nextSecond waits for the clock's next second: a token's iat counts seconds,

@@ -181,8 +181,8 @@ type KeyWriter interface {
 	// InsertKey inserts the key unless there is one with this id, and gives
 	// the row that is there then.
 	InsertKey(ctx context.Context, k Key) (Key, error)
-	// UpdateKey sets State, Secret, Sealed, RetiredAt and AcceptUntil of the
-	// row with this id.
+	// UpdateKey sets State, Secret, Sealed, SignsAt, Lifetime, RetiredAt and
+	// AcceptUntil of the row with this id.
 	UpdateKey(ctx context.Context, k Key) error
 	// LockKeys serialises changes to the ring between nodes.
 	LockKeys(ctx context.Context) error

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
 )
@@ -39,6 +40,15 @@ func (l *loader) check() {
 		l.blame(missing, c.origins[given], "is not set, but "+given+" is", "TLS needs both, plain HTTP neither")
 	}
 	c.signingKey = l.secret("signing.key", c.Signing.Key, "signing.key_file", c.Signing.KeyFile)
+	if every := c.Signing.RotateEvery; every != 0 && !l.blamed["signing.rotate_every"] {
+		o := c.origins["signing.rotate_every"]
+		switch {
+		case every < Duration(time.Hour):
+			l.blame("signing.rotate_every", o, fmt.Sprintf("%s is less than an hour", every), "write 0 for never, or 30d, say")
+		case c.signingKey.IsSet() && c.Signing.Algorithm == HS256:
+			l.blame("signing.rotate_every", o, "a signing.key of your own is not rotated by a schedule", "leave it out, and change the key with `latchkey key use`")
+		}
+	}
 	c.sealKey = l.secret("keys.seal_key", c.Keys.SealKey, "keys.seal_key_file", c.Keys.SealKeyFile)
 	if c.sealKey.IsSet() {
 		if _, err := parseSealKey(c.sealKey.Reveal()); err != nil {

@@ -20,8 +20,8 @@ type Config struct {
 	PublicURL string      `key:"public_url" default:"" help:"The address under which people reach this server, such as https://auth.example.com. Used where Latchkey writes a link to itself; with https its cookies are Secure."`
 	Hosts     []string    `key:"hosts" default:"" help:"Host names that requests may be addressed to. A leading dot (.example.com) takes the domain and all below it. Empty takes any."`
 
-	Signing      Signing      `key:"signing" help:"The key that tokens are signed with."`
-	Tokens       Tokens       `key:"tokens" help:"How long tokens and sessions last."`
+	Signing      Signing      `key:"signing" help:"The key that tokens are signed with; docs/keys.md tells the whole story."`
+	Tokens       Tokens       `key:"tokens" help:"How long tokens and sessions last, and what tokens are called."`
 	Registration Registration `key:"registration" help:"Who may register, and as what."`
 	Password     Password     `key:"password" help:"Rules for passwords, and the memory for hashing them."`
 	Throttle     Throttle     `key:"throttle" help:"Limits on attempts."`
@@ -43,9 +43,17 @@ type Config struct {
 
 // Signing is the key that tokens are signed with; design.md, "Keys".
 type Signing struct {
-	Key     Secret `key:"key" help:"The secret itself, such as Django's SECRET_KEY, so that tokens are valid on both sides. Its UTF-8 bytes are the HS256 key; 32 of them at least. Empty: Latchkey makes a key of its own."`
-	KeyFile string `key:"key_file" default:"" help:"A file that holds the secret instead; one line break at its end is not part of it."`
+	Algorithm   Algorithm `key:"algorithm" default:"HS256" oneof:"HS256 EdDSA ES256 RS256" help:"How tokens are signed. HS256: with a secret, which whoever verifies them must have too. The others: with a private key that stays here, while anybody can verify them with the public keys at /.well-known/jwks.json. A change takes effect five minutes after the start, and nobody is logged out."`
+	RotateEvery Duration  `key:"rotate_every" default:"0s" range:"0s-3650d" help:"How long a key signs until the next one does; an hour at least, 0 for ever. Not for a signing.key of your own, which latchkey key use changes."`
+	Key         Secret    `key:"key" help:"The secret itself, such as Django's SECRET_KEY, so that tokens are valid on both sides. Its UTF-8 bytes are the HS256 key; 32 of them at least. Empty: Latchkey makes a key of its own."`
+	KeyFile     string    `key:"key_file" default:"" help:"A file that holds the secret instead; one line break at its end is not part of it."`
 }
+
+// Algorithm is how tokens are signed, by its JWS name.
+type Algorithm string
+
+// HS256 is the one that has no public half.
+const HS256 Algorithm = "HS256"
 
 // Tokens is how long tokens and sessions last, in whole seconds. access is at
 // most refresh, refresh at most session_max.
@@ -53,6 +61,8 @@ type Tokens struct {
 	Access     Duration `key:"access" default:"180m" range:"1s-365d" help:"Lifetime of an access token."`
 	Refresh    Duration `key:"refresh" default:"3d" range:"1s-3650d" help:"Lifetime of a refresh token, and so how long a session may rest."`
 	SessionMax Duration `key:"session_max" default:"30d" range:"1s-3650d" help:"How long after the login a session ends, however often it was renewed."`
+	Issuer     string   `key:"issuer" default:"" help:"The iss claim, such as https://auth.example.com. Set, every token gets it and must have it: who is signed in when it changes signs in again. Empty: none is written, and any is taken."`
+	Audience   string   `key:"audience" default:"" help:"The aud claim, in the same way; a token whose aud is a list must have it in there."`
 	Reuse      Reuse    `key:"reuse" default:"strict" oneof:"strict grace tolerant" help:"What happens when a rotated refresh token is presented again. strict: it is refused and, but for a race of 10 s, ends the session. grace: within 10 s of the rotation the same successor is given again. tolerant: as long as the successor has not been used."`
 }
 
@@ -102,7 +112,7 @@ type Cors struct {
 
 // Keys is how the key ring is kept at rest.
 type Keys struct {
-	SealKey     Secret `key:"seal_key" help:"32 random bytes in base64 or hex that seal the keys kept in PostgreSQL. openssl rand -base64 32 makes one."`
+	SealKey     Secret `key:"seal_key" help:"32 random bytes in base64 or hex that seal the keys kept in the database. openssl rand -base64 32 makes one."`
 	SealKeyFile string `key:"seal_key_file" default:"" help:"A file that holds the seal key instead, in the same form."`
 }
 

@@ -91,7 +91,7 @@ func TestTags(t *testing.T) {
 		case f.typ == reflect.TypeFor[Duration]():
 			low, err1 := ParseDuration(f.min)
 			high, err2 := ParseDuration(f.max)
-			if err1 != nil || err2 != nil || low <= 0 || low >= high {
+			if err1 != nil || err2 != nil || low <= 0 && f.min != "0s" || low >= high {
 				t.Errorf("%s: range %s-%s", f.key, f.min, f.max)
 			}
 		case f.typ.Kind() == reflect.Int:
@@ -218,6 +218,9 @@ func TestMistakes(t *testing.T) {
 		{"refresh over session", "", "", "tokens.session_max=2d", "--tokens.session_max: tokens.session_max: tokens.refresh (3d) is longer than tokens.session_max (2d)\n    hint: lower tokens.refresh or raise tokens.session_max"},
 		{"half of TLS", "", "", "tls.cert=c.pem", "--tls.cert: tls.key: is not set, but tls.cert is\n    hint: TLS needs both, plain HTTP neither"},
 		{"secret in a flag", "", "", "signing.key=hunter2", "--signing.key: signing.key: is a secret and has no flag\n    hint: set LATCHKEY_SIGNING_KEY or the file"},
+		{"no such algorithm", "", "LATCHKEY_SIGNING_ALGORITHM=ES512", "", "LATCHKEY_SIGNING_ALGORITHM: signing.algorithm: \"ES512\" is none of the values\n    hint: it is one of HS256, EdDSA, ES256, RS256"},
+		{"rotation too often", "", "", "signing.rotate_every=59m59s", "--signing.rotate_every: signing.rotate_every: 59m59s is less than an hour\n    hint: write 0 for never, or 30d, say"},
+		{"rotation of somebody's key", "[signing]\nkey = \"hunter2\"", "", "signing.rotate_every=30d", "--signing.rotate_every: signing.rotate_every: a signing.key of your own is not rotated by a schedule\n    hint: leave it out, and change the key with `latchkey key use`"},
 		{"two keys", "[signing]\nkey = \"hunter2\"", "", "signing.key_file=f", "--signing.key_file: signing.key_file: signing.key is set too, by FILE:2\n    hint: keep one of the two"},
 	}
 	for _, tt := range tests {

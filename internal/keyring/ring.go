@@ -2,8 +2,6 @@ package keyring
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,7 +30,11 @@ var (
 	ErrSecretFile = errors.New("the secret file cannot be used")
 )
 
-// Options say where secrets come from.
+// CacheTime is how long others may keep the JWKS, and so how long a key is
+// published before it signs.
+const CacheTime = 5 * time.Minute
+
+// Options say where secrets come from and how keys come and go.
 type Options struct {
 	// SigningKey is the operator's own secret; empty for none.
 	SigningKey []byte
@@ -42,9 +44,27 @@ type Options struct {
 	// SealKey, 32 bytes, seals secrets that are kept in the store; nil leaves
 	// them plain.
 	SealKey []byte
+	// Algorithm is that of the key that the first start makes, and of the one
+	// that Align turns to; "" means HS256.
+	Algorithm string
+	// RotateEvery is how long a key signs before Advance lets another one; 0 is
+	// for ever.
+	RotateEvery time.Duration
+	// Lifetime is that of the longest-lived token: how long a retired key is
+	// accepted. Only what retires a key needs it.
+	Lifetime time.Duration
+	// Cache is the CacheTime to keep to; 0 means that. Tests shorten it.
+	Cache time.Duration
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
+
+// ahead is how long before it signs a key is published: a cache time, and a
+// tenth for nodes that publish it later than the first and for slow answers.
+func (o Options) ahead() time.Duration { return o.Cache + o.Cache/10 }
+
+// leeway is how far nodes' clocks may be apart: a minute.
+func (o Options) leeway() time.Duration { return o.Cache / 5 }
 
 // check mends what has a default and refuses what cannot be used.
 func (o Options) check() (Options, error) {
@@ -54,6 +74,15 @@ func (o Options) check() (Options, error) {
 	o.SigningKey, o.SealKey = slices.Clone(o.SigningKey), slices.Clone(o.SealKey)
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Algorithm == "" {
+		o.Algorithm = token.HS256
+	}
+	if !known(o.Algorithm) {
+		return o, fmt.Errorf("there is no algorithm %q: signing.algorithm is HS256, EdDSA, ES256 or RS256", o.Algorithm)
+	}
+	if o.Cache == 0 {
+		o.Cache = CacheTime
 	}
 	return o, nil
 }
@@ -67,22 +96,22 @@ type Ring struct {
 	// secret.key's, nil without either.
 	outside []byte
 
+	state atomic.Pointer[state]
+
 	reload sync.Mutex // One at a time, so that an older read never wins.
-	state  atomic.Pointer[state]
+	// made are the keys of the rows that were last read, by what makes a key
+	// another one: it takes a while to make one. lookedUp is when a token was
+	// last the reason for a read. Both are under reload.
+	made     map[identity]made
+	lookedUp time.Time
 }
 
-// state is the ring as of one read of the store.
-type state struct {
-	signing token.Key
-	// accepted holds the signing key, then the retired ones; until is when
-	// each stops being accepted, zero for the signing key.
-	accepted []token.Key
-	until    []time.Time
-	// soonest is the first of until to come; zero when there is none.
-	soonest time.Time
-	// ids are those of all rows, accepted or not.
-	ids      map[string]bool
-	warnings []string
+type identity struct{ id, algorithm, fingerprint string }
+
+// made is a key, and the length of its secret in bytes.
+type made struct {
+	key    token.Key
+	length int
 }
 
 // Open reads the ring, and makes its first key where there is none. It refuses
@@ -106,7 +135,7 @@ func Open(ctx context.Context, store auth.Store, o Options) (*Ring, error) {
 			return nil, err
 		}
 	}
-	if r.outside != nil && token.NewHS256("", r.outside).Fingerprint() != signing.Fingerprint {
+	if r.outside != nil && signing.Algorithm == token.HS256 && !is(signing, r.outside) {
 		return nil, o.otherKey(r.outside, signing)
 	}
 	if err := r.sealPlain(ctx); err != nil {
@@ -127,7 +156,7 @@ func (o Options) fromOutside(signing auth.Key, found bool) ([]byte, error) {
 		return o.SigningKey, nil
 	case len(signing.Secret) > 0:
 		return nil, nil
-	case o.SecretFile == "" && !found:
+	case !found && (o.SecretFile == "" || isAsymmetric(o.Algorithm)):
 		return nil, nil // It will be made in the store.
 	case o.SecretFile == "":
 		return nil, fmt.Errorf("%w: it was given as signing.key before; "+
@@ -152,23 +181,16 @@ func (o Options) otherKey(secret []byte, signing auth.Key) error {
 }
 
 // first stores the first signing key, or finds the one that another node has
-// stored meanwhile.
+// stored meanwhile. It signs at once: nobody has an older copy of the JWKS.
 func (r *Ring) first(ctx context.Context) (auth.Key, error) {
-	secret, row := r.outside, auth.Key{}
-	if secret == nil {
-		secret = make([]byte, secretLength)
-		rand.Read(secret)
-		var err error
-		if row.Secret, row.Sealed, err = r.options.stored(keyID(secret), secret); err != nil {
-			return auth.Key{}, err
-		}
+	row, err := r.options.fresh(r.options.Algorithm, r.outside)
+	if err != nil {
+		return auth.Key{}, err
 	}
-	key := token.NewHS256(keyID(secret), secret)
-	row.ID, row.Algorithm, row.Fingerprint = key.ID(), key.Algorithm(), key.Fingerprint()
-	row.State, row.CreatedAt = auth.KeySigning, r.options.Now()
+	row.State, row.SignsAt, row.Lifetime = auth.KeySigning, row.CreatedAt, r.options.Lifetime
 
 	var signing auth.Key
-	err := r.store.Update(ctx, func(tx auth.Tx) error {
+	err = r.store.Update(ctx, func(tx auth.Tx) error {
 		if err := tx.LockKeys(ctx); err != nil {
 			return err
 		}
@@ -192,6 +214,32 @@ func (r *Ring) first(ctx context.Context) (auth.Key, error) {
 	return signing, nil
 }
 
+// fresh is the row of a new key, which is not in the store yet and has no
+// state. An HS256 key is outside if there is one: then the row keeps it only
+// sealed, or not at all if it is the file's.
+func (o Options) fresh(algorithm string, outside []byte) (row auth.Key, err error) {
+	secret, kept := outside, false
+	if secret == nil || algorithm != token.HS256 {
+		if secret, err = token.Generate(algorithm); err != nil {
+			return auth.Key{}, err
+		}
+		kept = true
+	}
+	id, err := keyID(algorithm, secret)
+	if err != nil {
+		return auth.Key{}, err
+	}
+	key, err := token.New(id, algorithm, secret)
+	if err != nil {
+		return auth.Key{}, err
+	}
+	row = auth.Key{ID: id, Algorithm: algorithm, Fingerprint: key.Fingerprint(), CreatedAt: o.Now()}
+	if kept {
+		row.Secret, row.Sealed, err = o.stored(id, secret)
+	}
+	return row, err
+}
+
 // Reload reads the ring again, to follow what other nodes and the command line
 // have changed. When it fails, the ring stays as it was: so it does when the
 // new signing key's secret is neither in the store nor here, which is when
@@ -199,62 +247,115 @@ func (r *Ring) first(ctx context.Context) (auth.Key, error) {
 func (r *Ring) Reload(ctx context.Context) error {
 	r.reload.Lock()
 	defer r.reload.Unlock()
+	_, err := r.readAgain(ctx)
+	return err
+}
+
+// readTime is how long a read may take: requests may wait behind it.
+const readTime = 5 * time.Second
+
+// readAgain is Reload, under its lock; it gives the rows.
+func (r *Ring) readAgain(ctx context.Context) ([]auth.Key, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
 	rows, err := r.store.Read().Keys(ctx)
 	if err != nil {
-		return fmt.Errorf("read the key ring: %w", err)
+		return nil, fmt.Errorf("read the key ring: %w", err)
 	}
 	s, err := r.read(rows)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r.state.Store(s)
-	return nil
+	return rows, nil
+}
+
+// lookUpEvery is the least time between two reads that a token is the reason
+// for: a kid is a word of whoever sends it. lookUpTime is how long one may
+// take; the request waits meanwhile.
+const (
+	lookUpEvery = time.Second
+	lookUpTime  = 2 * time.Second
+)
+
+// lookUp gives the ring with the key that a token names, if there is one by
+// now. Others that ask for it at the same time wait for the one read.
+func (r *Ring) lookUp(kid string) *state {
+	r.reload.Lock()
+	defer r.reload.Unlock()
+	s := r.current()
+	if len(s.named[kid]) > 0 || time.Since(r.lookedUp) < lookUpEvery {
+		return s
+	}
+	r.lookedUp = time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), lookUpTime)
+	defer cancel()
+	// What cannot be read leaves the keys as they are; the next read by the
+	// clock tells of it.
+	_, _ = r.readAgain(ctx)
+	return r.current()
 }
 
 // read makes keys of rows.
 func (r *Ring) read(rows []auth.Key) (*state, error) {
 	now := r.options.Now()
-	s := &state{ids: map[string]bool{}}
-	signing, found := signingRow(rows)
-	if !found {
+	if _, found := signingRow(rows); !found {
 		return nil, errors.New("no key is signing: run `latchkey key use`")
 	}
+	s := &state{leeway: r.options.leeway()}
+	all := map[identity]made{}
 	for _, row := range rows {
-		s.ids[row.ID] = true
-		isSigning := row.ID == signing.ID
-		if !isSigning && (row.State != auth.KeyRetired || !now.Before(row.AcceptUntil)) {
-			continue
-		}
-		if row.Algorithm != token.HS256 {
-			return nil, fmt.Errorf("key %s is for %s, which this version does not know", row.ID, row.Algorithm)
-		}
-		secret, err := r.options.secretOf(row, r.outside)
-		if err != nil {
-			return nil, err
-		}
-		key := token.NewHS256(row.ID, secret)
-		if isSigning {
-			s.signing = key
-			s.accepted = slices.Insert(s.accepted, 0, key)
-			s.until = slices.Insert(s.until, 0, time.Time{})
-		} else {
-			s.accepted = append(s.accepted, key)
-			s.until = append(s.until, row.AcceptUntil)
-			if s.soonest.IsZero() || row.AcceptUntil.Before(s.soonest) {
-				s.soonest = row.AcceptUntil
+		h := held{id: row.ID, state: row.State, signsAt: row.SignsAt, until: row.AcceptUntil}
+		if row.State != auth.KeyRemoved && (row.State != auth.KeyRetired || now.Before(row.AcceptUntil)) {
+			m, err := r.keyOf(row)
+			switch {
+			case err == nil:
+				h.key = m.key
+				all[identity{row.ID, row.Algorithm, row.Fingerprint}] = m
+				s.warnings = append(s.warnings, warnings(row, m.length)...)
+			case row.State != auth.KeyPublished:
+				return nil, err
+			default:
+				// Nothing is signed with it yet.
+				s.warnings = append(s.warnings, fmt.Sprintf("a key that is to sign soon cannot be used here: %v", err))
 			}
 		}
-		s.warnings = append(s.warnings, warnings(row, secret)...)
+		s.rows = append(s.rows, h)
 	}
-	return s, nil
+	r.made = all
+	return s.at(now), nil
+}
+
+// keyOf makes the key of a row, or finds it made.
+func (r *Ring) keyOf(row auth.Key) (made, error) {
+	if m, ok := r.made[identity{row.ID, row.Algorithm, row.Fingerprint}]; ok {
+		return m, nil
+	}
+	if !known(row.Algorithm) {
+		return made{}, fmt.Errorf("key %s is for %s, which this version does not know", row.ID, row.Algorithm)
+	}
+	secret, err := r.options.secretOf(row, r.outside)
+	if err != nil {
+		return made{}, err
+	}
+	key, err := token.New(row.ID, row.Algorithm, secret)
+	return made{key, len(secret)}, err
+}
+
+// is reports whether a secret is that of a row.
+func is(row auth.Key, secret []byte) bool {
+	key, err := token.New("", row.Algorithm, secret)
+	return err == nil && key.Fingerprint() == row.Fingerprint
 }
 
 // secretOf gives the secret of a row: the one from outside if it is that, else
 // the stored one. Either has the row's fingerprint.
 func (o Options) secretOf(row auth.Key, outside ...[]byte) ([]byte, error) {
-	for _, secret := range outside {
-		if token.NewHS256("", secret).Fingerprint() == row.Fingerprint {
-			return secret, nil
+	if row.Algorithm == token.HS256 {
+		for _, secret := range outside {
+			if is(row, secret) {
+				return secret, nil
+			}
 		}
 	}
 	if len(row.Secret) == 0 {
@@ -265,74 +366,24 @@ func (o Options) secretOf(row auth.Key, outside ...[]byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if token.NewHS256("", secret).Fingerprint() != row.Fingerprint {
+	if !is(row, secret) {
 		return nil, fmt.Errorf("key %s: the stored secret does not have the stored fingerprint %s: %w",
 			row.ID, row.Fingerprint, ErrOtherKey)
 	}
 	return secret, nil
 }
 
-// warnings says what is unwise about a key in use.
-func warnings(row auth.Key, secret []byte) (found []string) {
-	if len(secret) < secretLength {
+// warnings says what is unwise about a key in use whose secret has length bytes.
+func warnings(row auth.Key, length int) (found []string) {
+	if length < secretLength && row.Algorithm == token.HS256 {
 		found = append(found, fmt.Sprintf("the %s key %s has %d bytes: HS256 wants %d at least (RFC 7518, section 3.2); "+
-			"change it with `latchkey key use`", row.State, row.ID, len(secret), secretLength))
+			"change it with `latchkey key use`", row.State, row.ID, length, secretLength))
 	}
 	if plain(row) {
 		found = append(found, fmt.Sprintf("the %s key %s lies unsealed in the database, "+
 			"and so in its backups: set keys.seal_key", row.State, row.ID))
 	}
 	return found
-}
-
-// Signing is the key that signs.
-func (r *Ring) Signing() token.Key { return r.state.Load().signing }
-
-// AcceptsForeign reports whether tokens without sid are accepted, which the
-// team's Django has minted: only while the operator sets signing.key. A key
-// that was made here has signed nothing of the kind.
-func (r *Ring) AcceptsForeign() bool { return len(r.options.SigningKey) > 0 }
-
-// Warnings says what is unwise about the keys in use, a sentence each; no
-// secret is in them.
-func (r *Ring) Warnings() []string { return slices.Clone(r.state.Load().warnings) }
-
-// Accepted implements token.Keys: the signing key first, then those that are
-// retired and whose last token has not expired.
-//
-// A kid that is the id of one of our keys, in whatever state, means that key
-// and no other: nothing comes back for a published or removed one. Any other
-// kid is ignored, as the real stack ignores it, and the token is tried like one
-// without. Our own HS256 tokens bear none; an asymmetric key will be accepted
-// by its kid alone.
-func (r *Ring) Accepted(kid string, hasKID bool) []token.Key {
-	s := r.state.Load()
-	keys := s.accepted
-	if !s.soonest.IsZero() {
-		if now := r.options.Now(); !now.Before(s.soonest) {
-			keys = s.at(now)
-		}
-	}
-	if !hasKID || !s.ids[kid] {
-		return keys
-	}
-	for i := range keys {
-		if keys[i].ID() == kid {
-			return keys[i : i+1]
-		}
-	}
-	return nil
-}
-
-// at gives the keys that are still accepted at now.
-func (s *state) at(now time.Time) []token.Key {
-	var keys []token.Key
-	for i, k := range s.accepted {
-		if s.until[i].IsZero() || now.Before(s.until[i]) {
-			keys = append(keys, k)
-		}
-	}
-	return keys
 }
 
 // signingRow finds the key that signs. Transactions under LockKeys keep it
@@ -343,24 +394,4 @@ func signingRow(rows []auth.Key) (auth.Key, bool) {
 		return auth.Key{}, false
 	}
 	return rows[i], true
-}
-
-// keyID names a key by its secret, so that two nodes with one secret mean one
-// row, and a secret that comes back is found again.
-func keyID(secret []byte) string {
-	return "hs256-" + token.NewHS256("", secret).Fingerprint()[:16]
-}
-
-// MAC authenticates data that this server gives away and wants back unchanged,
-// such as cursors, by the signing key.
-func (r *Ring) MAC(label string, data []byte) []byte { return r.Signing().MAC(label, data) }
-
-// CheckMAC reports whether a key that is still accepted made the MAC.
-func (r *Ring) CheckMAC(label string, data, mac []byte) bool {
-	for _, k := range r.Accepted("", false) {
-		if hmac.Equal(k.MAC(label, data), mac) {
-			return true
-		}
-	}
-	return false
 }

@@ -341,10 +341,15 @@ func TestSecretFileCannotBeMade(t *testing.T) {
 // Two processes, or two nodes, that start at once agree on one key.
 func TestOpenAtOnce(t *testing.T) {
 	for name, options := range map[string]func(*place) keyring.Options{
-		"secret file":       (*place).inFile,
-		"in the store":      func(p *place) keyring.Options { return p.inStore(nil) },
-		"sealed":            func(p *place) keyring.Options { return p.inStore(sealKey) },
-		"the operator's":    func(p *place) keyring.Options { return keyring.Options{SigningKey: django, Now: p.clock.now} },
+		"secret file":    (*place).inFile,
+		"in the store":   func(p *place) keyring.Options { return p.inStore(nil) },
+		"sealed":         func(p *place) keyring.Options { return p.inStore(sealKey) },
+		"the operator's": func(p *place) keyring.Options { return keyring.Options{SigningKey: django, Now: p.clock.now} },
+		"asymmetric": func(p *place) keyring.Options {
+			o := p.inFile()
+			o.Algorithm = "ES256"
+			return o
+		},
 		"the operator's, 2": func(p *place) keyring.Options { o := p.inFile(); o.SigningKey = django; return o },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -782,11 +787,11 @@ func accepted(t *testing.T, p *place) {
 func TestUnknownAlgorithm(t *testing.T) {
 	p := newPlace(t)
 	ctx := t.Context()
-	row := auth.Key{ID: "e", Algorithm: "EdDSA", State: auth.KeySigning, Secret: django[:32], Fingerprint: hs256(django[:32]).Fingerprint(), CreatedAt: start}
+	row := auth.Key{ID: "e", Algorithm: "PS256", State: auth.KeySigning, Secret: django[:32], Fingerprint: hs256(django[:32]).Fingerprint(), CreatedAt: start}
 	if err := p.store.Update(ctx, func(tx auth.Tx) error { _, err := tx.InsertKey(ctx, row); return err }); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := keyring.Open(ctx, p.store, p.inStore(nil)); err == nil || !strings.Contains(err.Error(), "EdDSA") {
+	if _, err := keyring.Open(ctx, p.store, p.inStore(nil)); err == nil || !strings.Contains(err.Error(), "PS256") {
 		t.Errorf("Open: %v", err)
 	}
 }

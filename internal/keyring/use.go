@@ -22,7 +22,7 @@ type Change struct {
 	// nor the Options have it: the former signing.key.
 	Previous []byte
 	// Lifetime is that of the longest-lived token. The old key is accepted
-	// until now + Lifetime.
+	// until now + Lifetime, or longer if it was noted that it signed for longer.
 	Lifetime time.Duration
 	// Discard drops the old key instead of retiring it: its tokens die now.
 	// For a key that is lost or known to others.
@@ -45,12 +45,12 @@ func Use(ctx context.Context, store auth.Store, o Options, c Change) error {
 	if len(c.Secret) == 0 {
 		return errors.New("the new signing key is empty")
 	}
-	key := token.NewHS256(keyID(c.Secret), c.Secret)
-	now := o.Now()
-	next := auth.Key{
-		ID: key.ID(), Algorithm: key.Algorithm(), Fingerprint: key.Fingerprint(),
-		State: auth.KeySigning, CreatedAt: now,
+	next, err := o.fresh(token.HS256, c.Secret)
+	if err != nil {
+		return err
 	}
+	now := next.CreatedAt
+	next.State, next.SignsAt, next.Lifetime = auth.KeySigning, now, c.Lifetime
 	if len(o.SealKey) > 0 {
 		if next.Secret, next.Sealed, err = o.stored(next.ID, c.Secret); err != nil {
 			return err
@@ -77,6 +77,9 @@ func Use(ctx context.Context, store auth.Store, o Options, c Change) error {
 			if err := tx.UpdateKey(ctx, retired); err != nil {
 				return err
 			}
+		}
+		if err := unpublish(ctx, tx, rows, next.ID, now); err != nil {
+			return err
 		}
 		if err := putSigning(ctx, tx, next); err != nil {
 			return err
@@ -119,7 +122,7 @@ func (o Options) retire(old auth.Key, c Change, outside [][]byte, now time.Time)
 	if err != nil {
 		return auth.Key{}, err
 	}
-	old.State, old.AcceptUntil = auth.KeyRetired, now.Add(c.Lifetime)
+	old.State, old.AcceptUntil = auth.KeyRetired, now.Add(max(c.Lifetime, old.Lifetime))
 	old.Secret, old.Sealed, err = o.stored(old.ID, secret)
 	return old, err
 }

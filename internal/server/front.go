@@ -25,10 +25,11 @@ import (
 const requestTime = 10 * time.Second
 
 // front is what every request passes: its id, the log line, panics, CORS, the
-// host, health, and then the API or the rest.
+// host, health, and then the API, the public keys or the rest.
 type front struct {
 	api     atomic.Pointer[http.Handler] // nil until the server may answer
 	rest    http.Handler
+	jwks    jwks
 	health  *health
 	cors    *cors
 	hosts   hosts
@@ -168,6 +169,9 @@ func (f *front) serve(e *exchange, r *http.Request) {
 		r = r.WithContext(ctx)
 		(*h).ServeHTTP(e, r)
 		e.route = r.Pattern
+	case path == jwksPath && r.URL.RawPath == "":
+		e.route = path
+		f.jwks.ServeHTTP(e, r)
 	default:
 		e.route = "ui"
 		f.rest.ServeHTTP(e, r)

@@ -26,6 +26,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/store/postgres"
 	"github.com/latchkey-auth/latchkey/internal/store/sqlite"
 	"github.com/latchkey-auth/latchkey/internal/throttle"
+	"github.com/latchkey-auth/latchkey/internal/token"
 	"github.com/latchkey-auth/latchkey/web"
 )
 
@@ -41,6 +42,8 @@ type RunOptions struct {
 	Store auth.Store
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
+	// KeyCache is keyring.Options.Cache: tests turn keys faster.
+	KeyCache time.Duration
 	// Setup, when not nil, is told the address of the page on which the first
 	// administrator is made, where there are no users yet. The address is a
 	// secret: it goes to whoever has started the server and to nobody else.
@@ -73,14 +76,22 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger, now fu
 	return db, nil
 }
 
-// OpenRing opens the key ring that the configuration names.
-func OpenRing(ctx context.Context, cfg *config.Config, store auth.Store, log *slog.Logger) (*keyring.Ring, error) {
+// RingOptions are the key ring's settings, for everything that opens or changes
+// it.
+func RingOptions(cfg *config.Config) keyring.Options {
 	o := keyring.Options{
 		SigningKey: cfg.SigningKey(), SealKey: cfg.SealKey(), Now: time.Now,
+		Algorithm: string(cfg.Signing.Algorithm), RotateEvery: cfg.Signing.RotateEvery.Std(),
+		Lifetime: max(cfg.Tokens.Access, cfg.Tokens.Refresh).Std(),
 	}
 	if !cfg.Database.IsPostgres() {
 		o.SecretFile = filepath.Join(cfg.Data, keyring.FileName)
 	}
+	return o
+}
+
+// openRing opens the key ring.
+func openRing(ctx context.Context, o keyring.Options, store auth.Store, log *slog.Logger) (*keyring.Ring, error) {
 	ring, err := keyring.Open(ctx, store, o)
 	if err != nil {
 		return nil, fmt.Errorf("open the key ring: %w", err)
@@ -101,7 +112,7 @@ type acts struct {
 	accounts *account.Service
 }
 
-func newActs(ctx context.Context, cfg *config.Config, store auth.Store, log *slog.Logger, now func() time.Time) (*acts, error) {
+func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys keyring.Options, log *slog.Logger, now func() time.Time) (*acts, error) {
 	// The store knows the largest lifetime ever configured: a revocation must
 	// outlive the longest token that it concerns.
 	if err := store.Update(ctx, func(tx auth.Tx) error {
@@ -109,7 +120,7 @@ func newActs(ctx context.Context, cfg *config.Config, store auth.Store, log *slo
 	}); err != nil {
 		return nil, fmt.Errorf("store the access lifetime: %w", err)
 	}
-	ring, err := OpenRing(ctx, cfg, store, log)
+	ring, err := openRing(ctx, keys, store, log)
 	if err != nil {
 		return nil, err
 	}
@@ -120,6 +131,7 @@ func newActs(ctx context.Context, cfg *config.Config, store auth.Store, log *slo
 		Store: store, Ring: ring, Revoked: a.revoked, Reuse: session.Reuse(cfg.Tokens.Reuse),
 		AccessLifetime: cfg.Tokens.Access.Std(), RefreshLifetime: cfg.Tokens.Refresh.Std(),
 		SessionMax: cfg.Tokens.SessionMax.Std(), Now: now, Log: log,
+		Names: token.Names{Issuer: cfg.Tokens.Issuer, Audience: cfg.Tokens.Audience},
 	})
 	hasher := password.NewHasher(password.Options{Memory: int64(cfg.Password.Memory) << 20})
 	hasher.MakeRoom()
@@ -145,7 +157,7 @@ func newActs(ctx context.Context, cfg *config.Config, store auth.Store, log *slo
 // NewAccounts gives the acts on accounts alone, for the command line. A server
 // beside it learns of what they revoke from the database.
 func NewAccounts(ctx context.Context, cfg *config.Config, store auth.Store, log *slog.Logger) (*account.Service, error) {
-	a, err := newActs(ctx, cfg, store, log, time.Now)
+	a, err := newActs(ctx, cfg, store, RingOptions(cfg), log, time.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -220,9 +232,16 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 			release()
 		}()
 	}
-	a, err := newActs(ctx, cfg, store, log, now)
+	keys := RingOptions(cfg)
+	keys.Cache = opts.KeyCache
+	a, err := newActs(ctx, cfg, store, keys, log, now)
 	if err != nil {
 		return err
+	}
+	// Of all that opens the ring only a server turns it: the command line's
+	// settings need not be the server's.
+	if err := a.ring.Align(ctx); err != nil {
+		return fmt.Errorf("change the signing key: %w", err)
 	}
 	if err := endAllIfRewound(ctx, store, a.accounts, log); err != nil {
 		return err
@@ -259,6 +278,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 			Access: cfg.Tokens.Access.Std(), Refresh: cfg.Tokens.Refresh.Std(),
 		},
 	})
+	f.jwks.ring.Store(a.ring)
 	f.health.store.Store(&store)
 	f.health.revoked.Store(a.revoked)
 	f.api.Store(&handler)

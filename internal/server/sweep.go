@@ -65,16 +65,23 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// keysEvery is how often the key ring is read again: a key that another node
-// or the command line made known is in use here by then.
-const keysEvery = 10 * time.Second
+// keysEvery is how often the key ring is looked at: what is due is done, and a
+// key that another node or the command line has removed is refused here by then.
+const keysEvery = time.Second
 
-// followKeys keeps the key ring current. What cannot be read leaves the keys as
-// they are.
+// followKeys keeps the key ring moving and current. What cannot be read leaves
+// the keys as they are; each trouble is told once.
 func followKeys(ctx context.Context, ring *keyring.Ring, log *slog.Logger) {
-	for pause(ctx, keysEvery) {
-		if err := ring.Reload(ctx); err != nil && ctx.Err() == nil {
-			log.Error("the key ring could not be read; going on with the keys in force", "error", err)
+	every := min(keysEvery, ring.CacheTime()/20)
+	told := ""
+	for pause(ctx, every) {
+		err := ring.Advance(ctx)
+		switch {
+		case err == nil:
+			told = ""
+		case ctx.Err() == nil && err.Error() != told:
+			told = err.Error()
+			log.Error("the key ring could not be brought up to date; going on with the keys in force", "error", err)
 		}
 	}
 }

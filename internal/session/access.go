@@ -136,7 +136,7 @@ func guideError(err error) error {
 
 // parse checks a token up to and including its type.
 func (s *Service) parse(raw string, want ...string) (token.Claims, error) {
-	claims, err := token.Parse(raw, s.Ring, s.Now())
+	claims, err := s.Names.Parse(raw, s.Ring, s.Now())
 	if err == nil {
 		err = claims.Check(want...)
 	}

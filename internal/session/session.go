@@ -42,7 +42,7 @@ const (
 // race rather than as a theft.
 const Leeway = 10 * time.Second
 
-// Options are the settings of a Service. All are required.
+// Options are the settings of a Service. All but Names are required.
 type Options struct {
 	Store auth.Store
 	Ring  Ring
@@ -52,8 +52,10 @@ type Options struct {
 	// AccessLifetime and RefreshLifetime are whole seconds; SessionMax is how
 	// long after the login the last token of a session may expire.
 	AccessLifetime, RefreshLifetime, SessionMax time.Duration
-	Now                                         func() time.Time
-	Log                                         *slog.Logger
+	// Names are the iss and aud that tokens get and must have; "" for neither.
+	Names token.Names
+	Now   func() time.Time
+	Log   *slog.Logger
 }
 
 // Ring is what of the key ring is needed here.
@@ -113,11 +115,13 @@ func (s *Service) Mint(u auth.User, row auth.Session, now time.Time) Tokens {
 	t.Refresh = key.Sign(token.Claims{
 		Type: token.Refresh, Expires: row.Expires, IssuedAt: row.IssuedAt,
 		ID: row.JTI, UserID: u.ID, SessionID: row.ID,
+		Issuer: s.Names.Issuer, Audience: s.Names.Audience,
 	})
 	t.Access = key.Sign(token.Claims{
 		Type: token.Access, Expires: t.AccessExpires, IssuedAt: now.Unix(),
 		ID: token.NewID(), UserID: u.ID, SessionID: row.ID,
 		Role: string(u.Role), Gen: u.Gen, HasGen: true,
+		Issuer: s.Names.Issuer, Audience: s.Names.Audience,
 	})
 	return t
 }

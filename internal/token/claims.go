@@ -27,8 +27,8 @@ var (
 )
 
 // Claims is what a token says. Parse fills all of it. Sign reads Type, Expires,
-// IssuedAt, ID, UserID and SessionID, and for access tokens Role, Gen and
-// HasGen.
+// IssuedAt, ID, UserID, SessionID, Issuer and Audience, and for access tokens
+// Role, Gen and HasGen.
 type Claims struct {
 	// Type is the token_type claim; "" when that is not a string.
 	Type    string
@@ -62,6 +62,18 @@ type Claims struct {
 	// Gen is the generation of the user's access tokens.
 	Gen    int64
 	HasGen bool
+	// Issuer and Audience are iss and aud where those are strings; of an aud
+	// that is a list, the one of it that was demanded. Else they are "".
+	Issuer, Audience string
+}
+
+// Names are the iss and aud that a token must have. One that is "" may be
+// missing, or be anything.
+type Names struct{ Issuer, Audience string }
+
+// of reports whether these claims have the names.
+func (n Names) of(c Claims) bool {
+	return (n.Issuer == "" || c.Issuer == n.Issuer) && (n.Audience == "" || c.Audience == n.Audience)
 }
 
 // Check asks for the claims without which a token is of no use, in the order

@@ -11,10 +11,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// general reads claims of any spelling and checks nbf at now, in seconds; exp
-// and iat are the caller's. It is false for what is no JSON object of unique
+// general reads claims of any spelling and checks nbf at now, in seconds; exp,
+// iat and the names are the caller's, but of a list in aud it takes the name
+// that is demanded. It is false for what is no JSON object of unique
 // names in valid UTF-8, and for claims of a type that cannot be used.
-func general(payload string, now int64) (c Claims, ok bool) {
+func general(payload string, names Names, now int64) (c Claims, ok bool) {
 	ours := true // whether the claims that only our tokens have can be used
 	ok = members([]byte(payload), func(name string, v jsontext.Value) (ok bool) {
 		switch name {
@@ -54,6 +55,10 @@ func general(payload string, now int64) (c Claims, ok bool) {
 		case "gen":
 			c.Gen, c.HasGen = integer(v)
 			ours = ours && c.HasGen
+		case "iss":
+			c.Issuer, _ = text(v)
+		case "aud":
+			c.Audience = audience(v, names.Audience)
 		}
 		return true
 	})
@@ -64,6 +69,32 @@ func general(payload string, now int64) (c Claims, ok bool) {
 		return c, ok
 	}
 	return c, ok && ours
+}
+
+// audience gives the string that an aud is, or want if it is a list that has it
+// (RFC 7519, section 4.1.3). A list with anything but strings has nothing.
+func audience(v jsontext.Value, want string) (found string) {
+	if v.Kind() != jsontext.KindBeginArray {
+		s, _ := text(v)
+		return s
+	}
+	d := jsontext.NewDecoder(bytes.NewReader(v))
+	if _, err := d.ReadToken(); err != nil {
+		return ""
+	}
+	for d.PeekKind() == jsontext.KindString {
+		one, err := d.ReadValue()
+		if err != nil {
+			return ""
+		}
+		if s, _ := text(one); s == want {
+			found = s
+		}
+	}
+	if d.PeekKind() != jsontext.KindEndArray {
+		return ""
+	}
+	return found
 }
 
 // members calls each for every member of the JSON object raw, until one is

@@ -1,20 +1,28 @@
 package token
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"hash"
+	"errors"
 	"strconv"
-	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// HS256 is HMAC with SHA-256 (RFC 7518, section 3.2).
-const HS256 = "HS256"
+// The algorithms, by their JWS names.
+const (
+	// HS256 is HMAC with SHA-256 (RFC 7518, section 3.2): one secret signs and
+	// verifies.
+	HS256 = "HS256"
+	// EdDSA is Ed25519 (RFC 8037, section 3.1).
+	EdDSA = "EdDSA"
+	// ES256 is ECDSA on P-256 with SHA-256 (RFC 7518, section 3.4).
+	ES256 = "ES256"
+	// RS256 is RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518, section 3.3).
+	RS256 = "RS256"
+)
 
 // The headers that this package knows by heart, as they stand in a token.
 const (
@@ -33,6 +41,27 @@ type Key struct {
 	algorithm   string
 	fingerprint string
 	hs256       *hs256 // nil for any other algorithm
+	pair        *pair  // nil for HS256
+}
+
+// Generate makes the secret of a new key: 32 random bytes for HS256, the
+// private key in PKCS #8 for the others. It takes a while for RS256.
+func Generate(algorithm string) ([]byte, error) {
+	if algorithm == HS256 {
+		return generateHS256(), nil
+	}
+	return generatePair(algorithm)
+}
+
+// New makes a key of a secret as Generate makes it.
+func New(id, algorithm string, secret []byte) (Key, error) {
+	if algorithm != HS256 {
+		return newPair(id, algorithm, secret)
+	}
+	if len(secret) == 0 {
+		return Key{}, errors.New("an HS256 key of no bytes")
+	}
+	return NewHS256(id, secret), nil
 }
 
 // NewHS256 makes a key of secret, which is copied. Any length but zero does
@@ -50,7 +79,8 @@ func NewHS256(id string, secret []byte) Key {
 	}
 }
 
-// fingerprint is what auth.Key.Fingerprint is documented to be.
+// fingerprint is what auth.Key.Fingerprint is documented to be: of the secret
+// of an HS256 key, of the public half (PKIX) of any other.
 func fingerprint(secret []byte) string {
 	h := sha256.New()
 	h.Write([]byte("latchkey key fingerprint\x00"))
@@ -64,47 +94,97 @@ func (k Key) ID() string { return k.id }
 // Algorithm is the JWS name of the only algorithm that the key is used with.
 func (k Key) Algorithm() string { return k.algorithm }
 
-// Fingerprint tells whether two keys have the same secret: 32 hex digits that
-// give nothing of it away. "" for the zero Key.
+// Fingerprint tells whether two keys are the same: 32 hex digits that give
+// nothing of the secret away. "" for the zero Key.
 func (k Key) Fingerprint() string { return k.fingerprint }
 
 // String names the key and hides the secret from whoever prints it.
 func (k Key) String() string { return k.algorithm + " key " + k.id }
 
-// Sign mints a token. Equal claims give equal tokens, which is how a lost
-// refresh token is made again. It panics on the zero Key: no token is better
-// than one that nobody signed.
-func (k Key) Sign(c Claims) string {
-	if k.hs256 == nil {
-		panic("token: sign with the zero Key")
-	}
-	w := k.hs256.worker()
-	defer k.hs256.release(w)
+// Asymmetric reports whether others can verify tokens without being able to
+// sign them.
+func (k Key) Asymmetric() bool { return k.pair != nil }
 
-	w.payload = appendClaims(w.payload[:0], c)
-	out := append(w.input[:0], mintedHeader...)
-	out = append(out, '.')
-	out = base64.RawURLEncoding.AppendEncode(out, w.payload)
-	mac := w.sum(out)
-	out = append(out, '.')
-	out = base64.RawURLEncoding.AppendEncode(out, mac)
-	w.input = out
-	return string(out)
+// Sign mints a token. Equal claims give equal tokens, which is how a lost
+// refresh token is made again. It panics on the zero Key and on the public half
+// of one: no token is better than one that nobody signed.
+func (k Key) Sign(c Claims) string {
+	switch {
+	case k.hs256 != nil:
+		return k.hs256.token(c)
+	case k.pair != nil && k.pair.private != nil:
+		return k.pair.token(c)
+	default:
+		panic("token: sign with a key that cannot")
+	}
 }
 
 // verify reports whether signature is that of input under this key.
 func (k Key) verify(input string, signature []byte) bool {
-	if k.hs256 == nil {
+	switch {
+	case k.hs256 != nil:
+		return k.hs256.verify(input, signature)
+	case k.pair != nil:
+		return k.pair.public.verify(input, signature)
+	default:
 		return false
 	}
-	w := k.hs256.worker()
-	defer k.hs256.release(w)
-
-	w.input = append(w.input[:0], input...)
-	return hmac.Equal(w.sum(w.input), signature)
 }
 
-// appendClaims spells the payload: compact, in the order of SimpleJWT.
+// appendToken spells a token up to its signature.
+func appendToken(b []byte, header string, payload []byte) []byte {
+	b = append(b, header...)
+	b = append(b, '.')
+	return base64.RawURLEncoding.AppendEncode(b, payload)
+}
+
+// appendSignature ends a token.
+func appendSignature(b, signature []byte) []byte {
+	b = append(b, '.')
+	return base64.RawURLEncoding.AppendEncode(b, signature)
+}
+
+// MAC gives the HMAC-SHA256 of data under a key that is derived from this
+// key's secret and from label, so that what is made for one purpose is worth
+// nothing for another, nor as the signature of a token. It panics where Sign
+// does.
+func (k Key) MAC(label string, data []byte) []byte {
+	secret := k.hs256
+	if k.pair != nil {
+		secret = k.pair.secret
+	}
+	if secret == nil {
+		panic("token: MAC with a key that cannot")
+	}
+	m := hmac.New(sha256.New, secret.derive(label))
+	m.Write(data)
+	return m.Sum(nil)
+}
+
+// CheckMAC reports whether mac is MAC's of this label and data.
+func (k Key) CheckMAC(label string, data, mac []byte) bool {
+	if k.hs256 == nil && (k.pair == nil || k.pair.secret == nil) {
+		return false
+	}
+	return hmac.Equal(k.MAC(label, data), mac)
+}
+
+// JWK gives the public half as a JSON Web Key (RFC 7517), nil for an HS256
+// key: nobody may ever see that.
+func (k Key) JWK() []byte {
+	if k.pair == nil {
+		return nil
+	}
+	b := k.pair.public.appendJWK([]byte(`{`))
+	b = append(b, `,"alg":`...)
+	b = appendString(b, k.algorithm)
+	b = append(b, `,"use":"sig","kid":`...)
+	b = appendString(b, k.id)
+	return append(b, '}')
+}
+
+// appendClaims spells the payload: compact, in the order of SimpleJWT, then
+// what only Latchkey has, then iss and aud where they are configured.
 func appendClaims(b []byte, c Claims) []byte {
 	b = append(b, `{"token_type":`...)
 	b = appendString(b, c.Type)
@@ -130,6 +210,14 @@ func appendClaims(b []byte, c Claims) []byte {
 			b = strconv.AppendInt(b, c.Gen, 10)
 		}
 	}
+	if c.Issuer != "" {
+		b = append(b, `,"iss":`...)
+		b = appendString(b, c.Issuer)
+	}
+	if c.Audience != "" {
+		b = append(b, `,"aud":`...)
+		b = appendString(b, c.Audience)
+	}
 	return append(b, '}')
 }
 
@@ -138,50 +226,4 @@ func appendClaims(b []byte, c Claims) []byte {
 func appendString(b []byte, s string) []byte {
 	b, _ = jsontext.AppendQuote(b, s)
 	return b
-}
-
-// hs256 keeps HMAC states that are ready to use: two blocks of SHA-256 and
-// half a dozen allocations that need not be spent on every token.
-type hs256 struct {
-	workers sync.Pool
-}
-
-// worker is one HMAC state with its buffers.
-type worker struct {
-	mac     hash.Hash
-	input   []byte
-	payload []byte
-	digest  []byte
-}
-
-func newHS256(secret []byte) *hs256 {
-	secret = append([]byte(nil), secret...)
-	return &hs256{sync.Pool{New: func() any {
-		return &worker{mac: hmac.New(sha256.New, secret)}
-	}}}
-}
-
-func (h *hs256) worker() *worker { return h.workers.Get().(*worker) }
-
-func (h *hs256) release(w *worker) { h.workers.Put(w) }
-
-// sum gives the MAC of input, valid until the next call.
-func (w *worker) sum(input []byte) []byte {
-	w.mac.Reset()
-	w.mac.Write(input)
-	w.digest = w.mac.Sum(w.digest[:0])
-	return w.digest
-}
-
-// MAC authenticates data under a label. Nothing that is signed as a token
-// contains a zero byte, so neither can be taken for the other. It panics on the
-// zero Key.
-func (k Key) MAC(label string, data []byte) []byte {
-	if k.hs256 == nil {
-		panic("token: MAC with the zero Key")
-	}
-	w := k.hs256.worker()
-	defer k.hs256.release(w)
-	w.input = append(append(append(w.input[:0], "\x00"+label...), 0), data...)
-	return bytes.Clone(w.sum(w.input))
 }

@@ -25,23 +25,32 @@ type Keys interface {
 	// Accepted gives the keys that a token may be signed with. kid is what
 	// its header says, if hasKID: a name to look up and nothing more (RFC
 	// 8725, section 3.10). The caller does not change the slice. Parse uses
-	// only those whose algorithm is that of the token's header, so neither
-	// the token's kid nor its alg can choose how a key is used.
+	// only those whose algorithm is that of the token's header, and an
+	// asymmetric one only if kid is its id, so neither the token's kid nor its
+	// alg can choose how a key is used.
 	Accepted(kid string, hasKID bool) []Key
 }
 
 // Parse verifies the signature of a token and its times at now: exp, iat and
 // nbf. What the token is for, Claims.Check tells. The error is ErrInvalid.
 func Parse(token string, keys Keys, now time.Time) (Claims, error) {
+	return Names{}.Parse(token, keys, now)
+}
+
+// Parse is Parse, and demands the names.
+func (n Names) Parse(token string, keys Keys, now time.Time) (Claims, error) {
 	payload, ok := verify(token, keys)
 	if !ok {
 		return Claims{}, ErrInvalid
 	}
 	c, ok := quick(payload)
 	if !ok {
-		if c, ok = general(payload, now.Unix()); !ok {
+		if c, ok = general(payload, n, now.Unix()); !ok {
 			return Claims{}, ErrInvalid
 		}
+	}
+	if !n.of(c) {
+		return Claims{}, ErrInvalid
 	}
 	// PyJWT compares with a clock that has fractions. These are whole seconds,
 	// so the comparison with the clock's whole seconds comes out the same.
@@ -84,10 +93,14 @@ func verify(token string, keys Keys) (payload string, ok bool) {
 }
 
 // signed reports whether one of the accepted keys made the signature. The
-// algorithm is the key's; the header only has to agree, byte for byte.
+// algorithm is the key's; the header only has to agree, byte for byte. So has
+// the kid of an asymmetric key: there is no trying of one key after another.
 func signed(input string, signature []byte, h header, keys Keys) bool {
 	for _, k := range keys.Accepted(h.kid, h.hasKID) {
-		if k.algorithm == h.algorithm && k.verify(input, signature) {
+		if k.algorithm != h.algorithm || k.pair != nil && (!h.hasKID || h.kid != k.id) {
+			continue
+		}
+		if k.verify(input, signature) {
 			return true
 		}
 	}

@@ -29,6 +29,12 @@ func quick(payload string) (c Claims, ok bool) {
 			c.HasGen = true
 		}
 	}
+	if s.has(`,"iss":`) {
+		c.Issuer = s.text()
+	}
+	if s.has(`,"aud":`) {
+		c.Audience = s.text()
+	}
 	s.literal(`}`)
 	if !s.ok || s.rest != "" {
 		return Claims{}, false

@@ -36,6 +36,8 @@ CREATE TABLE keys (
     created_at bigint NOT NULL,
     retired_at bigint,
     accept_until bigint,
+    signs_at bigint,
+    lifetime bigint NOT NULL DEFAULT 0,
     CONSTRAINT keys_pkey PRIMARY KEY (id),
     CONSTRAINT keys_state_check CHECK ((state = ANY (ARRAY['published'::text, 'signing'::text, 'retired'::text, 'removed'::text])))
 );

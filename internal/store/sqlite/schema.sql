@@ -37,7 +37,7 @@ CREATE TABLE keys (
     created_at   BIGINT  NOT NULL,
     retired_at   BIGINT,
     accept_until BIGINT
-);
+, signs_at BIGINT, lifetime BIGINT NOT NULL DEFAULT 0);
 
 CREATE TABLE links (
     hash       TEXT   PRIMARY KEY NOT NULL,

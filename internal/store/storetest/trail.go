@@ -15,7 +15,7 @@ var keyFacts = []fact{
 	{"insert_if_absent", func(t *testing.T, s auth.Store) {
 		k := auth.Key{
 			ID: "k1", Algorithm: "HS256", State: auth.KeySigning, Secret: []byte{0, 1, 0xff}, Sealed: true,
-			Fingerprint: "f", CreatedAt: Now,
+			Fingerprint: "f", CreatedAt: Now, SignsAt: Now.Add(time.Minute), Lifetime: 72 * time.Hour,
 		}
 		other := k
 		other.Secret, other.Fingerprint = []byte("other"), "o"
@@ -70,6 +70,7 @@ var keyFacts = []fact{
 				return err
 			}
 			k.State, k.Secret, k.Sealed, k.RetiredAt, k.AcceptUntil = auth.KeyRetired, []byte("sealed"), true, Now, Now.Add(time.Hour)
+			k.SignsAt, k.Lifetime = Now.Add(-time.Hour), time.Hour
 			return tx.UpdateKey(t.Context(), k)
 		})
 		all, err := s.Read().Keys(t.Context())
