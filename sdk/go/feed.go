@@ -119,6 +119,11 @@ func (f *feed) follow(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if err != nil {
+			// What went wrong may have taken time: whether there is news is asked
+			// anew, without a long poll.
+			at.complete = false
+		}
 		failures = f.report(err, failures)
 		if !tried && (err != nil || at.complete) {
 			tried = true
@@ -154,12 +159,14 @@ func (f *feed) report(err error, failures int) int {
 	return 0
 }
 
+var errResets = errors.New("the server begins anew again and again")
+
 // take applies a page.
 func (f *feed) take(at *cursor, p page) error {
 	if p.reset {
 		if at.reset {
 			at.reset = false
-			return errors.New("the server begins anew again and again")
+			return errResets
 		}
 		at.filling, at.after, at.complete = newRevoked(), 0, false
 	}
@@ -197,6 +204,9 @@ func (e *refusedError) Error() string {
 // retryIn is how long to wait after the nth failure in a row.
 func retryIn(err error, n int) time.Duration {
 	var refused *refusedError
+	if errors.Is(err, errResets) {
+		return lastRetry // The page before it went well, so n is 1.
+	}
 	if !errors.As(err, &refused) {
 		return backoff(n, firstRetry, lastRetry)
 	}

@@ -290,12 +290,12 @@ func (s *server) serveFeed(w http.ResponseWriter, r *http.Request) {
 	end := time.After(time.Duration(wait) * time.Second)
 	for {
 		s.mu.Lock()
-		changed := s.changed
-		if !s.hang {
-			if s.page(w, r, after) {
-				s.mu.Unlock()
-				return
-			}
+		changed, end := s.changed, end
+		if s.hang {
+			end = nil
+		} else if s.page(w, after) {
+			s.mu.Unlock()
+			return
 		}
 		s.mu.Unlock()
 		select {
@@ -310,7 +310,7 @@ func (s *server) serveFeed(w http.ResponseWriter, r *http.Request) {
 }
 
 // page answers, unless there is nothing to say yet.
-func (s *server) page(w http.ResponseWriter, _ *http.Request, after int64) bool {
+func (s *server) page(w http.ResponseWriter, after int64) bool {
 	if s.feedFail != 0 {
 		w.Header().Set("Retry-After", "1")
 		w.WriteHeader(s.feedFail)

@@ -28,16 +28,14 @@ type header struct {
 
 // parts are those of a token.
 type parts struct {
-	header  header
-	input   string // what is signed
-	payload string // still in base64url
-
-	signature []byte
+	header header
+	input  string // what is signed
+	// payload and signature are still in base64url.
+	payload, signature string
 }
 
-// split takes a token apart. Nothing has been verified after it. buf may be
-// used for the signature.
-func split(token string, buf []byte) (p parts, ok bool) {
+// split takes a token apart. Nothing has been verified after it.
+func split(token string) (p parts, ok bool) {
 	// The length first: nothing below costs more than a few times maxLength.
 	// Then the line ends, which Go's decoder would skip (one token would have
 	// many spellings); every other byte outside base64url it refuses.
@@ -49,11 +47,8 @@ func split(token string, buf []byte) (p parts, ok bool) {
 	if first == last || strings.IndexByte(token[first+1:last], '.') >= 0 {
 		return parts{}, false // Not three parts; an encrypted token has five.
 	}
-	p.input, p.payload = token[:last], token[first+1:last]
-	if p.header, ok = readHeader(token[:first]); !ok {
-		return parts{}, false
-	}
-	p.signature, ok = decode(buf, token[last+1:])
+	p.input, p.payload, p.signature = token[:last], token[first+1:last], token[last+1:]
+	p.header, ok = readHeader(token[:first])
 	return p, ok
 }
 

@@ -224,8 +224,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 
 // verify checks all but the revocations.
 func (v *Verifier) verify(ctx context.Context, token string) (*claims, error) {
-	var buf [64]byte
-	p, ok := split(token, buf[:0])
+	p, ok := split(token)
 	if !ok {
 		return nil, ErrMalformed
 	}
@@ -250,16 +249,30 @@ func (v *Verifier) verify(ctx context.Context, token string) (*claims, error) {
 // signed checks the signature. The algorithm is the key's; the header only has
 // to agree, byte for byte.
 func (v *Verifier) signed(ctx context.Context, p parts) error {
-	if !p.header.hasKID {
-		if p.header.algorithm != algHS256 {
-			return ErrSignature
-		}
+	if p.header.hasKID {
+		return v.signedByName(ctx, p)
+	}
+	var buf [64]byte
+	signature, ok := decode(buf[:0], p.signature)
+	if !ok {
+		return ErrMalformed
+	}
+	if p.header.algorithm == algHS256 {
 		for _, k := range v.secrets {
-			if k.verify(p.input, p.signature) {
+			if k.verify(p.input, signature) {
 				return nil
 			}
 		}
-		return ErrSignature
+	}
+	return ErrSignature
+}
+
+// signedByName checks the signature of a token that names its key. Only the key
+// set has named keys.
+func (v *Verifier) signedByName(ctx context.Context, p parts) error {
+	signature, ok := decode(nil, p.signature)
+	if !ok {
+		return ErrMalformed
 	}
 	if v.keys == nil || p.header.algorithm == algHS256 {
 		return ErrSignature
@@ -268,7 +281,7 @@ func (v *Verifier) signed(ctx context.Context, p parts) error {
 	if err != nil {
 		return err
 	}
-	if k.algorithm() != p.header.algorithm || !k.verify(p.input, p.signature) {
+	if k.algorithm() != p.header.algorithm || !k.verify(p.input, signature) {
 		return ErrSignature
 	}
 	return nil
