@@ -52,7 +52,7 @@ type feed struct {
 func newFeed(u *url.URL, o Feed, client *http.Client, now func() time.Time, log *slog.Logger) *feed {
 	f := &feed{
 		url: u, serviceKey: o.ServiceKey, client: client, now: now, log: log,
-		maxStale: o.MaxStale, wait: longPoll, pause: time.Second, tried: make(chan struct{}),
+		maxStale: o.MaxStale, wait: longPoll, pause: time.Second / 4, tried: make(chan struct{}),
 	}
 	if f.maxStale > 0 {
 		// The server must be heard of well within the time.
