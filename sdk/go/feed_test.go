@@ -140,13 +140,35 @@ func TestFeedPages(t *testing.T) {
 	}
 	s.revoke(rows...)
 	v := verifier(t, s.options())
-	// The first answer is given when all pages are in, not the first one.
+	eventually(t, "the feed at its end", func() bool { return !v.LastSync().IsZero() })
 	if _, err := v.Verify(t.Context(), k.token(payload("sid", fmt.Sprintf(`"%032x"`, 3500)))); !errors.Is(err, ErrRevoked) {
 		t.Errorf("the last row: %v", err)
 	}
 	mustVerify(t, v, k.token(payload()))
 	if n := v.feed.current.Load().size(); n != 3500 {
 		t.Errorf("%d rows", n)
+	}
+}
+
+// A part of the pages does not stand for the whole.
+func TestFeedHalfRead(t *testing.T) {
+	k := edSigner("k")
+	s := newServer(t, k)
+	for i := range 1500 {
+		s.revoke(revocation{kind: "sid", key: fmt.Sprintf("%032x", i+1)})
+	}
+	s.set(func() { s.hangAfter = 1 })
+	v := verifier(t, s.options())
+	eventually(t, "the second page asked for", func() bool { _, n := s.hits(); return n == 2 })
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	last := k.token(payload("sid", fmt.Sprintf(`"%032x"`, 1500)))
+	if _, err := v.Verify(ctx, last); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("after one page of two: %v", err)
+	}
+	s.set(func() { s.hangAfter = 0 })
+	if _, err := v.Verify(t.Context(), last); !errors.Is(err, ErrRevoked) {
+		t.Errorf("after both: %v", err)
 	}
 }
 
@@ -361,7 +383,7 @@ func TestBadPages(t *testing.T) {
 		"reset a number":     `{"seq":5,"reset":1,"revocations":[` + row + `]}`,
 		"twice":              `{"seq":5,"seq":5,"reset":false,"revocations":[` + row + `]}`,
 		"more after it":      `{"seq":5,"reset":false,"revocations":[` + row + `]}]`,
-		"too long":           `{"seq":5,"reset":false,"revocations":[` + row + `]` + strings.Repeat(" ", maxPage) + `}`,
+		"too long":           `{"seq":5,"reset":false,"revocations":[` + row + `]}` + strings.Repeat(" ", maxPage),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -203,18 +203,19 @@ func (c *clock) add(d time.Duration) {
 // server is a fake of the two endpoints, after the contract.
 type server struct {
 	*httptest.Server
-	mu       sync.Mutex
-	changed  chan struct{} // closed and made anew by each change
-	keys     string
-	keyHits  int
-	keyFail  int // a status
-	seq      int64
-	rows     []revocation
-	feedHits int
-	feedFail int           // a status
-	hang     bool          // the feed answers nothing
-	answer   func() string // in place of the feed's pages
-	maxAge   string
+	mu        sync.Mutex
+	changed   chan struct{} // closed and made anew by each change
+	keys      string
+	keyHits   int
+	keyFail   int // a status
+	seq       int64
+	rows      []revocation
+	feedHits  int
+	feedFail  int           // a status
+	hang      bool          // the feed answers nothing
+	hangAfter int           // nor does it after so many requests, if not 0
+	answer    func() string // in place of the feed's pages
+	maxAge    string
 }
 
 const serviceKey = "lks_0123456789abcdef"
@@ -226,7 +227,7 @@ func newServer(t testing.TB, signers ...signer) *server {
 	mux.HandleFunc("GET /api/auth/revocations/", s.serveFeed)
 	s.Server = httptest.NewServer(mux)
 	t.Cleanup(func() {
-		s.set(func() { s.hang = false })
+		s.set(func() { s.hang, s.hangAfter = false, 0 })
 		s.CloseClientConnections()
 		s.Close()
 	})
@@ -291,7 +292,7 @@ func (s *server) serveFeed(w http.ResponseWriter, r *http.Request) {
 	for {
 		s.mu.Lock()
 		changed, end := s.changed, end
-		if s.hang {
+		if s.hang || s.hangAfter > 0 && s.feedHits > s.hangAfter {
 			end = nil
 		} else if s.page(w, after) {
 			s.mu.Unlock()

@@ -143,7 +143,7 @@ func TestBadKeySets(t *testing.T) {
 			_, _ = w.Write([]byte(`{"keys":[` + strings.Repeat("{},", 100) + `{}]}`))
 		},
 		"too long": func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = w.Write([]byte(strings.Replace(jwks(k), "{", "{"+strings.Repeat(" ", maxKeySet), 1)))
+			_, _ = w.Write([]byte(jwks(k) + strings.Repeat(" ", maxKeySet)))
 		},
 		"cut": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "5000")

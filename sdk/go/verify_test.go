@@ -277,7 +277,9 @@ func TestForeignKeysInTheSet(t *testing.T) {
 		{"RSA, exponent beyond an int", with(rs, "e", b64(testSecret))},
 		{"RSA, no exponent", with(rs, "e", "")},
 		{"RSA, no modulus", with(rs, "n", "")},
-		{"RSA of 1024 bits", with(rs, "n", b64(append([]byte{0x81}, make([]byte, 127)...)))},
+		{"RSA of 1024 bits", with(rs, "n", b64(append(append([]byte{0x81}, make([]byte, 126)...), 1)))},
+		{"RSA of 16384 bits", with(rs, "n", b64(append(append([]byte{0x81}, make([]byte, 2046)...), 1)))},
+		{"RSA, an even modulus", with(rs, "n", b64(append([]byte{0x81}, make([]byte, 255)...)))},
 		{"no kid", with(ed, "kid", "")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -285,6 +287,9 @@ func TestForeignKeysInTheSet(t *testing.T) {
 			v := verifier(t, Options{JWKS: s.URL + "/.well-known/jwks.json"})
 			if _, err := v.Verify(t.Context(), good.token(payload())); err != nil {
 				t.Errorf("the good key beside it: %v", err)
+			}
+			if n := len(v.keys.current.Load().keys); n != 1 {
+				t.Errorf("%d keys are used", n)
 			}
 			for _, header := range []string{tt.bad.header(), `{"alg":"HS256","kid":"bad"}`, `{"alg":"` + tt.bad.alg + `","kid":""}`} {
 				if _, err := v.Verify(t.Context(), tt.bad.forge(header, payload())); !errors.Is(err, ErrSignature) {
