@@ -3,6 +3,7 @@ package latchkey
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ func TestVectors(t *testing.T) {
 	var file struct {
 		Now    int64
 		Secret string
+		JWKS   json.RawMessage
 		Tokens []struct {
 			Name, Token, Stricter string
 			Accept                bool
@@ -38,10 +40,14 @@ func TestVectors(t *testing.T) {
 	if len(file.Tokens) < 200 {
 		t.Fatalf("%d vectors", len(file.Tokens))
 	}
-	v := verifier(t, Options{
+	o := Options{
 		HS256Keys: [][]byte{[]byte(file.Secret)}, Sessionless: true,
 		Now: func() time.Time { return time.Unix(file.Now, 500_000_000) },
-	})
+	}
+	if file.JWKS != nil {
+		o.JWKS, o.HTTPClient = "http://127.0.0.1:1/", &http.Client{Transport: fixed(file.JWKS)}
+	}
+	v := verifier(t, o)
 	accepted := 0
 	for _, tt := range file.Tokens {
 		c, err := v.Verify(t.Context(), tt.Token)
