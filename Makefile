@@ -4,6 +4,7 @@
 # make quick    the inner loop: vet and the Go tests of what changed, no race detector
 # make browser  the tests of the front end alone
 # make example  the guide's React page and the same on our client, on http://localhost:3000
+# make example-apis  the Go SDK and the three APIs of examples/ against the built server
 # make bench    measures against a bare server and the storage limit
 # make crash    200 kills under load on each engine
 # make nightly  the long runs, resumed where they stopped, for HOURS (4)
@@ -17,7 +18,7 @@ UI          := web/dist/index.html
 PGTEST      := LATCHKEY_TEST_STRICT=1 go run ./internal/pgtest/cmd/pgtest
 GO_BUILD    := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w'
 
-.PHONY: run build test race quick lint browser example bench crash nightly clean
+.PHONY: run build test race quick lint browser example example-apis bench crash nightly clean
 
 run: build
 	@$(BIN) serve
@@ -46,6 +47,7 @@ $(UI): $(CLIENT) $(MODULES) internal/api/openapi.yaml $(wildcard web/*.html web/
 
 test: need lint build
 	$(PGTEST) scripts/test
+	LATCHKEY_TEST_STRICT=1 scripts/test-apis
 	$(PGTEST) scripts/test-browser
 
 browser: need build
@@ -63,6 +65,7 @@ quick:
 
 lint: $(LINT)
 	@$(LINT) run ./...
+	@for module in sdk/go examples/api-go; do (cd $$module && ../../$(LINT) run --config ../../.golangci.yml ./...) || exit 1; done
 	@scripts/check-modules
 
 # Built from its own module file, so that its many requirements are not ours.
@@ -74,6 +77,9 @@ $(LINT): tools/go.mod tools/go.sum
 
 example: build
 	@node examples/react/run.mjs
+
+example-apis: build $(MODULES)
+	@scripts/test-apis
 
 bench: need build
 	@go run ./bench
