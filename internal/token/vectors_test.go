@@ -2,10 +2,16 @@ package token
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"flag"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -330,10 +336,100 @@ func other(c byte) byte {
 	return 'A'
 }
 
+// vectorPairs are asymmetric keys that everybody knows, by algorithm. They are
+// made of fixed numbers, so that the vectors stay the same.
+func vectorPairs() ring {
+	seed := sha256.Sum256([]byte("Latchkey's vectors: a key that everybody knows"))
+	ec, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), seed[:])
+	if err != nil {
+		panic(err)
+	}
+	rs, err := base64.StdEncoding.DecodeString(vectorRSA)
+	if err != nil {
+		panic(err)
+	}
+	var keys ring
+	for _, k := range []struct {
+		algorithm string
+		private   any
+	}{{EdDSA, ed25519.NewKeyFromSeed(seed[:])}, {ES256, ec}, {RS256, rs}} {
+		der, ok := k.private.([]byte)
+		if !ok {
+			if der, err = x509.MarshalPKCS8PrivateKey(k.private); err != nil {
+				panic(err)
+			}
+		}
+		key, err := New("known-"+k.algorithm, k.algorithm, der)
+		if err != nil {
+			panic(err)
+		}
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// vectorJWKS is the key set of vectorPairs.
+func vectorJWKS() json.RawMessage {
+	var all [][]byte
+	for _, k := range vectorPairs() {
+		all = append(all, k.JWK())
+	}
+	return slices.Concat([]byte(`{"keys":[`), bytes.Join(all, []byte(",")), []byte(`]}`))
+}
+
+// pairCases are tokens of the asymmetric keys, and the confusions of one with
+// another and with the secret.
+func pairCases() []vector {
+	var all []vector
+	pairs := vectorPairs()
+	sign := func(k Key, header string) string {
+		input := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(vectorPayload))
+		return input + "." + base64.RawURLEncoding.EncodeToString(k.pair.private.sign([]byte(input)))
+	}
+	header := func(alg, kid string) string { return `{"typ":"JWT","alg":"` + alg + `","kid":"` + kid + `"}` }
+	for _, k := range pairs {
+		add := func(name, token string) {
+			all = append(all, vector{Name: k.algorithm + ": " + name, Token: token})
+		}
+		add("as minted", sign(k, header(k.algorithm, k.id)))
+		add("without kid", sign(k, `{"typ":"JWT","alg":"`+k.algorithm+`"}`))
+		add("kid empty", sign(k, header(k.algorithm, "")))
+		add("kid in capitals", sign(k, header(k.algorithm, strings.ToUpper(k.id))))
+		add("kid unknown", sign(k, header(k.algorithm, "k1")))
+		add("escaped kid", sign(k, `{"alg":"`+k.algorithm+`","kid":"\u006b`+k.id[1:]+`"}`))
+		add("kid twice", sign(k, `{"alg":"`+k.algorithm+`","kid":"k1","kid":"`+k.id+`"}`))
+		add("its own key in the header", sign(k, `{"alg":"`+k.algorithm+`","jwk":`+string(k.JWK())+`}`))
+		add("crit", sign(k, `{"alg":"`+k.algorithm+`","kid":"`+k.id+`","crit":["exp"]}`))
+		for _, alg := range []string{"none", HS256, "HS512", EdDSA, "Ed25519", ES256, "ES384", "ES256K", RS256, "RS512", "PS256"} {
+			if alg != k.algorithm {
+				add("called "+alg, sign(k, header(alg, k.id)))
+			}
+		}
+		for _, other := range pairs {
+			if other.id != k.id {
+				add("in the name of "+other.id, sign(k, header(k.algorithm, other.id)))
+				add("in the name and algorithm of "+other.id, sign(k, header(other.algorithm, other.id)))
+			}
+		}
+		good := sign(k, header(k.algorithm, k.id))
+		add("cut", good[:len(good)-1])
+		add("one longer", good+"A")
+		add("padded", good+"=")
+		add("without signature", good[:strings.LastIndexByte(good, '.')+1])
+		add("signed with the secret", forge(testSecret, header(k.algorithm, k.id), vectorPayload))
+		add("HS256 with the key as JWK", forge(k.JWK(), header(HS256, k.id), vectorPayload))
+		add("HS256 with the key as JWK, without kid", forge(k.JWK(), plainHeader, vectorPayload))
+	}
+	return all
+}
+
+// vectorRSA is a private key in PKCS #8 that everybody knows.
+const vectorRSA = "MIIEvAIBADANBgkqhkiG9w0BAQEFAASCBKYwggSiAgEAAoIBAQCzVZeBWZwRhNezIHz7AJHArn8Ag/w245HNMSMG8kNR66D50TqGMYFydmO24XdT7YJXMPH1ngihPiNIBntNjaUKoO4OxnGs4m5ndC0KVATV5FgtxYlM2AZCLQc4ndLJM5C72pICoF+K6WVaRPVzOecN7BUuKm9fxkj9oXv/Cz5iAI6UcHVy0CvtxMfauqiWUysC/gM1I9cCVMXjnElcB6PECY/ou2Cu3Uy5JId1+0hPnauzivPpFr+whA5AoHwHtnekmAl1ycDxvgKIidzEjHA9oiwJykcs1KJn3bhfj90msrJSuqjdTOYvfVsk3m1PmK+apySNPJbRhL/YiOWCfWJlAgMBAAECggEADDt5HVlVqCtBxEXhyIQyLOyqHIikLkFJC3A/1aQ2O9MA9LFVFtyvGfXh2NJZv5eKhbSAuJJ6P7dblDje9bwE5yvxeQAHtnVudu+Jd/QhrU5JRnv8IMn2aVKldLLtMwypoWqn/XZfdfv0Dht4i47GSCCTlEXQOX3usiAu80dazrfiQ4EdEqxHz9cSxXcifpCHUV6HPyyMnEfLtfTxeuKWFjqh0M8X3TSLBRRTyt6kAdNSJKViUuvA6duaQwtpe2vTOai1CjcJx8ZWN+CKaKmgY5EkgE0tpifKCayLy2DmxwzfuUEcVOvfyhe7TAaZ0Igp/1Anzz2IWY+in2ETdjpFGQKBgQDP7w6hrDQfXOBg/xrEWI0VUljjh7gFTSzfq02Jkw2TCxvbmsovk1n1WHsFPmWvU4TFUc2Uy8VxOvFTePRprjjGxVm3T2Q+c3Ar7K7fkX5OsCzssg99z3aNu3yF+XeuCmubKv29SWZZHI0E0TKktA3LXIZRBDk3mMtqMNqnUoeHaQKBgQDcyhj+LihXSwv3nRRck9hyGNLJtRP7schOWK79pM8AdGU7uyu5PmxDkgHAOf5ReVKORxSFIxGMceg5HjGA3v4XLmtsBmh85/wIOAX7BqRpjiwKlpWxxAXkXs5Zu0hv8KVAS2kpXhYDhPUKGnd278Fv614yGqdH2eAjGe6mOZi/nQKBgHN3c++ReexEnhEe+JU5+zZw4Q2Qqz6+aYHXVZpk/6+9Bn4/ibE7qUPWG5KA4OSog10znO7Y7U6AhcxtqYQaDEtNAhIKU0dewVaS+1UJLVOy/299PZ8GmvX/vBmFu9D41mJ3UCpR3TT05tZa+T1/Av3/5lKM/t0By0uvz2wFJ1+pAoGAa/Q0/DM9blE3bL7VMd7oOgGBLzbmqm5m7kfWaBapUCOZS/dcjZrD/NXrHT4950BW6VI/6kkXT4Byd1sYAVcHDfaYd506gbg8NxiNdAvvX90wE41FbEHYT607YAx+gp07b5BvvtZOFTJxTZtbRkA8aKjAyebWW/9f5EnNsmD/GtECgYAbvw1lEL7RFO0HSYUVlz0O6Ox6PNmo0eYLORO88cvUvoA3QYRAEG0mYYe3rbd31pmA7Reorjg+Zh7y6Empb+MSRxOQVtpJZZ7Vle48gmMHObzXuhqjeds0KdqImBUGlYOc9TiWnMho93J4NN6Vfn9yDY8o2rx/93FU6xrTgT3mmA=="
+
 // judge gives the verdict on an access token, as session has it: the signature,
 // the times, the type and the user.
 func judge(token string) (*vectorClaims, bool) {
-	c, err := Parse(token, testKeys(), testNow)
+	c, err := Parse(token, append(testKeys(), vectorPairs()...), testNow)
 	if err != nil || c.Check(Access) != nil || !c.HasUserID || !c.UserIDValid {
 		return nil, false
 	}
@@ -351,13 +447,16 @@ func judge(token string) (*vectorClaims, bool) {
 // compare with. A difference is a change of what tokens are good everywhere.
 func TestVectors(t *testing.T) {
 	file := struct {
-		About  string   `json:"about"`
-		Now    int64    `json:"now"`
-		Secret string   `json:"secret"`
-		Tokens []vector `json:"tokens"`
+		About  string `json:"about"`
+		Now    int64  `json:"now"`
+		Secret string `json:"secret"`
+		// JWKS has keys whose private halves everybody knows.
+		JWKS   json.RawMessage `json:"jwks"`
+		Tokens []vector        `json:"tokens"`
 	}{
 		About: "Written by `go test ./internal/token -run TestVectors -update`: tokens, whether the server takes them for access tokens at this time, and why the SDK refuses where it is the stricter one.",
-		Now:   testNow.Unix(), Secret: string(testSecret), Tokens: vectorCases(),
+		Now:   testNow.Unix(), Secret: string(testSecret), JWKS: vectorJWKS(),
+		Tokens: append(vectorCases(), pairCases()...),
 	}
 	names := map[string]bool{}
 	for i := range file.Tokens {
