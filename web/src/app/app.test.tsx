@@ -303,7 +303,7 @@ test("what happened a moment ago is not hidden by what was seen a moment ago", a
   await screen.findByRole("heading", { name: "Profile" });
   events.unshift({ ...event, id: 2, event: "password_changed" });
   await user.click(screen.getByRole("link", { name: "Security" }));
-  await screen.findByText("You changed your password");
+  expect(await screen.findByText("You changed your password")).toBeVisible();
 });
 
 test("a session that ends keeps the way back", async () => {

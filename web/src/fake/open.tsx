@@ -7,12 +7,14 @@ import { en } from "../text/en";
 import { makeWorld, type World } from "./api";
 
 /** The whole app in the fake world, for a file of tests. */
-export function useFakeWorld() {
+export function fakeWorld() {
   const server = setupServer();
   const state: { world: World; sent: string[] } = { world: makeWorld(), sent: [] };
 
   beforeAll(() => {
     vi.stubGlobal("scrollTo", () => {});
+    // What jsdom lacks of what toasts ask for.
+    HTMLElement.prototype.hasPointerCapture = () => false;
     server.listen({ onUnhandledRequest: "error" });
     server.events.on("request:start", ({ request }) => {
       const copy = request.clone();

@@ -1,12 +1,12 @@
 import { getResponse } from "msw";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Plugin } from "vite";
+import type { Connect, Plugin } from "vite";
 import { makeWorld } from "./api";
 
 /** Serves the fake world's API, for looking at the screens without a server: `npm run fake -w web`. */
 export function fake(): Plugin {
   const world = makeWorld({ users: 1_234 });
-  const answer = async (req: IncomingMessage, res: ServerResponse, next: () => void) => {
+  const answer = async (req: IncomingMessage, res: ServerResponse, next: Connect.NextFunction) => {
     if (!req.url?.startsWith("/api/")) return next();
     const chunks: Buffer[] = [];
     for await (const chunk of req) chunks.push(chunk as Buffer);
@@ -20,8 +20,11 @@ export function fake(): Plugin {
     response?.headers.forEach((value, name) => res.setHeader(name, value));
     res.end(response ? Buffer.from(await response.arrayBuffer()) : "");
   };
-  const use = (server: { middlewares: { use: (f: typeof answer) => unknown } }) => {
-    server.middlewares.use(answer);
+  const use = (server: { middlewares: { use: (f: Connect.NextHandleFunction) => unknown } }) => {
+    server.middlewares.use((req, res, next) => {
+      // oxlint-disable-next-line promise/no-callback-in-promise -- that is what connect wants
+      answer(req, res, next).catch(next);
+    });
   };
   return { name: "fake", configureServer: use, configurePreviewServer: use };
 }

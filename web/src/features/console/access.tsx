@@ -1,6 +1,6 @@
 import type { Role } from "@latchkey/client";
 import { useMutation, useQueryClient, type UseMutationResult } from "@tanstack/react-query";
-import { useEffect, useState, type ReactNode } from "react";
+import { useState, type ReactNode } from "react";
 import { useNavigate } from "react-router";
 import type { Answer } from "../../ask";
 import { paths } from "../../paths";
@@ -104,12 +104,12 @@ function RoleForm({ answer, may }: { answer: Answer<User>; may: May }) {
         const undo = back && { label: text.undo, act: () => give.mutate({ role: back, etag: saved.etag }) };
         toast(t.roleChanged(name, text.roles[saved.data.role]), { undo });
       },
-      async onError(error) {
-        if (isStatus(error, 412)) {
+      async onError(reason) {
+        if (isStatus(reason, 412)) {
           const newer = await queries.fetchQuery(userQuery(user.id)).catch(() => undefined);
           if (newer) return setConflict(conflictOf(user, newer.data));
         }
-        toast(said(error, text), { failed: true });
+        toast(said(reason, text), { failed: true });
       },
       onSettled: settled,
     },
@@ -272,11 +272,11 @@ function Delete({ user }: { user: User }) {
     },
   });
   useRefusal(remove.error);
-  useEffect(() => {
-    if (open) return;
+  const show = (on: boolean) => {
+    setOpen(on);
     setTyped("");
     setWrong(false);
-  }, [open]);
+  };
   const confirm = () => {
     if (remove.isPending) return;
     if (typed.trim().toLowerCase() === user.email.toLowerCase()) return remove.mutate();
@@ -285,12 +285,12 @@ function Delete({ user }: { user: User }) {
   };
   return (
     <Act hint={t.removeHint}>
-      <Button kind="danger" onClick={() => setOpen(true)}>
+      <Button kind="danger" onClick={() => show(true)}>
         {t.remove}
       </Button>
       <Confirm
         open={open}
-        onOpenChange={setOpen}
+        onOpenChange={show}
         title={t.removeTitle(name)}
         action={t.removeDo(name)}
         cancel={text.cancel}

@@ -1,6 +1,6 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Download } from "lucide-react";
-import { useRef, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { useSearchParams } from "react-router";
 import { Heading } from "../../people/screen";
 import { client } from "../../session";
@@ -65,7 +65,8 @@ function Audit() {
     refetchInterval: beat,
     refetchIntervalInBackground: false,
   });
-  const current = live ? tail.data?.results : pages.data?.pages.flatMap((page) => page.results);
+  const loaded = useMemo(() => pages.data?.pages.flatMap((page) => page.results), [pages.data]);
+  const current = live ? tail.data?.results : loaded;
   const rows = useKept(current);
   const fresh = useArrivals(tail.data?.results, live);
   const query = live ? tail : pages;

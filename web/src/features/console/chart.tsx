@@ -1,7 +1,7 @@
 import { AxisBottom, AxisLeft } from "@visx/axis";
 import { scaleLinear, scaleTime, scaleUtc } from "@visx/scale";
 import { AreaClosed, LinePath } from "@visx/shape";
-import { useEffect, useRef, useState, type KeyboardEvent, type PointerEvent } from "react";
+import { useEffect, useId, useRef, useState, type KeyboardEvent, type PointerEvent } from "react";
 import { useLanguage } from "../../text/text";
 import { classes } from "../../ui/classes";
 import { useConsoleText } from "./text";
@@ -99,6 +99,7 @@ function Plot({ title, unit, lines }: { title: string; unit: Unit; lines: Line[]
   const [box, width] = useWidth();
   const [at, setAt] = useState<number>();
   const svg = useRef<SVGSVGElement>(null);
+  const hint = useId();
 
   const times = lines[0]?.points.map((p) => new Date(p.at)) ?? [];
   const last = times.length - 1;
@@ -151,7 +152,7 @@ function Plot({ title, unit, lines }: { title: string; unit: Unit; lines: Line[]
         role="slider"
         tabIndex={0}
         aria-label={title}
-        aria-description={t.chartHint}
+        aria-describedby={hint}
         aria-valuemin={0}
         aria-valuemax={last}
         aria-valuenow={at ?? last}
@@ -254,6 +255,9 @@ function Plot({ title, unit, lines }: { title: string; unit: Unit; lines: Line[]
           )}
         </svg>
       </div>
+      <p id={hint} hidden>
+        {t.chartHint}
+      </p>
       <p aria-hidden="true" className="min-h-5 text-small tabular-nums">
         {at !== undefined && sentence(at)}
       </p>

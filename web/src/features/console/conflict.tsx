@@ -29,7 +29,9 @@ export function Conflict({
   const t = useConsoleText();
   const value = useValueName();
   const ref = useRef<HTMLDivElement>(null);
-  useEffect(() => ref.current?.focus(), [differences]);
+  useEffect(() => {
+    if (differences) ref.current?.focus();
+  }, [differences]);
   return (
     <div
       ref={ref}

@@ -85,17 +85,17 @@ function Form({ answer }: { answer: Answer<User> }) {
       if (saved.data.id === client.state.user?.id) void client.profile.get().catch(() => {});
       toast(t.userSaved(nameOf(saved.data)));
     },
-    async onError(error) {
-      if (isStatus(error, 412)) {
+    async onError(reason) {
+      if (isStatus(reason, 412)) {
         const newer = await queries.fetchQuery(userQuery(user.id)).catch(() => undefined);
         if (newer) {
           setConflict(conflictOf(user, newer.data));
           return;
         }
       }
-      const found = applyServerErrors(form, names, error, text, "user");
+      const found = applyServerErrors(form, names, reason, text, "user");
       // What is about no field is said as the administration says it.
-      setProblems(found.some((p) => p.field) ? found : [{ message: said(error, text) }]);
+      setProblems(found.some((p) => p.field) ? found : [{ message: said(reason, text) }]);
     },
   });
 

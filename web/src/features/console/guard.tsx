@@ -83,9 +83,9 @@ export function LoadFailed({ error, kept, onRetry }: { error: unknown; kept: boo
 }
 
 /** A refusal tells that one's role is another now: it is asked for again, and with it what one may. */
-export function useRefusal(error: unknown): void {
+export function useRefusal(reason: unknown): void {
   const queries = useQueryClient();
-  const refused = isStatus(error, 403);
+  const refused = isStatus(reason, 403);
   useEffect(() => {
     if (!refused) return;
     void client.profile.get().catch(() => {});

@@ -18,7 +18,7 @@ export function LinkCard({ link, name, onClose }: { link: ResetLink; name: strin
   useEffect(() => {
     heading.current?.focus();
     heading.current?.scrollIntoView?.({ block: "center" });
-  }, [link]);
+  }, []);
   return (
     <section
       aria-labelledby="link"

@@ -2,7 +2,7 @@ import type { Role } from "@latchkey/client";
 import { useAuth } from "@latchkey/client/react";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { ChevronLeft, ChevronRight, Search, UserPlus } from "lucide-react";
-import { useEffect, useId, useRef, useState } from "react";
+import { useCallback, useEffect, useId, useRef, useState } from "react";
 import { Link, useSearchParams } from "react-router";
 import { paths, userPath } from "../../paths";
 import type { May } from "../../people/permissions";
@@ -74,9 +74,10 @@ function Users({ may }: { may: May }) {
     },
   });
   const { hasNextPage: unfilled, isFetching, isError, fetchNextPage } = query;
+  const parts = query.data?.pages.length ?? 0;
   useEffect(() => {
-    if (unfilled && !isFetching && !isError) void fetchNextPage();
-  }, [unfilled, isFetching, isError, fetchNextPage]);
+    if (parts > 0 && unfilled && !isFetching && !isError) void fetchNextPage();
+  }, [parts, unfilled, isFetching, isError, fetchNextPage]);
 
   const data = useKept(query.data);
   const users = data?.pages.flatMap((page) => page.results) ?? [];
@@ -328,15 +329,15 @@ function SearchField({
     told.current = value;
     setTyped(value);
   }, [value]);
-  const tell = (what: string) => {
+  const tell = useCallback((what: string) => {
     if (what === told.current) return;
     told.current = what;
     latest.current(what);
-  };
+  }, []);
   useEffect(() => {
     const timer = setTimeout(() => tell(typed.trim()), pause);
     return () => clearTimeout(timer);
-  }, [typed]);
+  }, [typed, tell]);
   return (
     <form
       className="min-w-0 grow basis-56"

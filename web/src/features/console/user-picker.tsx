@@ -96,7 +96,7 @@ function Picker({ onPick }: { onPick: (user: User) => void }) {
         }}
         onKeyDown={onKey}
       />
-      <ul
+      <div
         id={`${id}-list`}
         role="listbox"
         aria-label={t.userFilter}
@@ -104,10 +104,11 @@ function Picker({ onPick }: { onPick: (user: User) => void }) {
         className="absolute inset-x-0 top-full z-10 mt-1 rounded-card border border-edge bg-surface py-1"
       >
         {found.map((user, i) => (
-          <li
+          <div
             key={user.id}
             id={option(i)}
             role="option"
+            tabIndex={-1}
             aria-selected={i === at}
             // Not on click: by then the field has lost the focus, and the list has gone.
             onMouseDown={(event) => {
@@ -121,9 +122,9 @@ function Picker({ onPick }: { onPick: (user: User) => void }) {
           >
             <span className="block">{nameOf(user)}</span>
             <span className="block text-small text-soft">{user.email}</span>
-          </li>
+          </div>
         ))}
-      </ul>
+      </div>
       <p role="status" className="sr-only">
         {list && t.matches(found.length)}
       </p>

@@ -101,7 +101,7 @@ function Known({ answer, may }: { answer: Answer<User>; may: May }) {
           </Fact>
         </dl>
       </div>
-      {link && <LinkCard link={link} name={name} onClose={() => setLink(undefined)} />}
+      {link && <LinkCard key={link.link} link={link} name={name} onClose={() => setLink(undefined)} />}
       {created && !link && !user.last_login && may("users.reset", user.role) && (
         <LinkOffer id={user.id} name={name} onLink={setLink} />
       )}
