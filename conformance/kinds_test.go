@@ -1112,7 +1112,7 @@ func testSessions(t *testing.T, s *running) {
 	})
 	t.Run("a changed role ends the access tokens", func(t *testing.T) {
 		r, ann := newUser(t)
-		r.act("change the role", s.accounts.SetRole(t.Context(), ann.id, "manager"), ann)
+		r.act("change the role", s.accounts.SetRole(t.Context(), nil, ann.id, "manager"), ann)
 		check(t, s.do(t, profileFor(ann.access)), tokenDead)
 		check(t, s.do(t, verifyOf(ann.access)), inBodyAnswer(&verify, invalid))
 		w := answer(&refresh, 200, fmt.Sprintf(`{"access":"<jwt>","refresh":"<jwt>","user":{"id":<id>,"email":%q,"first_name":"John","last_name":"Doe","role":"manager"}}`, ann.email))
@@ -1123,13 +1123,13 @@ func testSessions(t *testing.T, s *running) {
 		r, ann := newUser(t)
 		django := *ann
 		django.access, django.refresh = forged(t, "access", ann.id, "good"), forged(t, "refresh", ann.id, "good")
-		r.act("deactivate", s.accounts.Deactivate(t.Context(), ann.id), ann)
+		r.act("deactivate", s.accounts.Deactivate(t.Context(), nil, ann.id), ann)
 		is := unauthorized(&profile, `{"detail":"User is inactive","code":"user_inactive"}`)
 		dead(t, ann, is, inactive)
 		dead(t, &django, is, inactive)
 		check(t, s.do(t, post(login.path, object(login.good(ann.email, "", "")))), login.problems(`"non_field_errors":["Invalid credentials."]`))
 		// Who comes back signs in again: nothing of before lives.
-		if err := s.accounts.Activate(t.Context(), ann.id); err != nil {
+		if err := s.accounts.Activate(t.Context(), nil, ann.id); err != nil {
 			t.Fatal(err)
 		}
 		eventually(t, "activate", func() bool { return s.do(t, profileFor(ann.access)).body != is.body })
@@ -1141,7 +1141,7 @@ func testSessions(t *testing.T, s *running) {
 		r, ann := newUser(t)
 		django := *ann
 		django.access, django.refresh = forged(t, "access", ann.id, "good"), forged(t, "refresh", ann.id, "good")
-		r.act("delete", s.accounts.Delete(t.Context(), ann.id), ann)
+		r.act("delete", s.accounts.Delete(t.Context(), nil, ann.id, nil), ann)
 		is := unauthorized(&profile, `{"detail":"User not found","code":"user_not_found"}`)
 		dead(t, ann, is, inactive)
 		dead(t, &django, is, inactive)
@@ -1232,7 +1232,7 @@ func TestRoles(t *testing.T) {
 		boss := try(t, s, `"client"`, "", 201)
 		r := newRun(t, s)
 		r.people["boss"] = boss
-		r.act("make an admin", s.accounts.SetRole(t.Context(), boss.id, "admin"), boss)
+		r.act("make an admin", s.accounts.SetRole(t.Context(), nil, boss.id, "admin"), boss)
 		users = append(users, boss) // Whose old token is dead.
 		for _, u := range users {
 			try(t, s, `"admin"`, u.access, 400)

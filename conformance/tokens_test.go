@@ -155,11 +155,11 @@ var before = []struct {
 	}},
 	{"inactive user: login", func(r *run) {
 		p := r.people["ivan"]
-		r.act("deactivate ivan", r.accounts.Deactivate(r.t.Context(), p.id), p)
+		r.act("deactivate ivan", r.accounts.Deactivate(r.t.Context(), nil, p.id), p)
 	}},
 	{"deleted user: verify access", func(r *run) {
 		p := r.people["dora"]
-		r.act("delete dora", r.accounts.Delete(r.t.Context(), p.id), p)
+		r.act("delete dora", r.accounts.Delete(r.t.Context(), nil, p.id, nil), p)
 	}},
 	{"password changed: old password", func(r *run) {
 		p := r.people["nina"]

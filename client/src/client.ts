@@ -109,6 +109,14 @@ const courtesy = 3_000;
 const longestPause = 60;
 
 /**
+ * Lets an answer go that nobody reads: it would keep its connection. Nobody waits for that either: where a service
+ * worker or a test stands between, and has a copy of the answer, it ends when the copy does.
+ */
+function letGo(response: Response | undefined): void {
+  response?.body?.cancel().catch(() => undefined);
+}
+
+/**
  * Makes a client of a Latchkey server. It does nothing until it is asked; `start` finds out who is signed in and keeps
  * the session going.
  */
@@ -257,7 +265,7 @@ export function createClient(options: ClientOptions = {}) {
     const response = await network(input, dressed(input, init, prepared));
     if (response.status !== 401 || (once && body)) return response;
     if (!(await recover(url, prepared.stamp))) return response;
-    await response.body?.cancel();
+    letGo(response);
     return network(again, dressed(again, init, carry(covers(url) ?? "server")));
   }
 
@@ -472,7 +480,7 @@ export function createClient(options: ClientOptions = {}) {
         return state.status === "signedIn";
       }
       if (response.status !== 401) throw await errorOf(response);
-      await response.body?.cancel();
+      letGo(response);
     }
     return false;
   }
@@ -670,8 +678,7 @@ export function createClient(options: ClientOptions = {}) {
       return state;
     }
     if (response && response.status !== 401) throw await errorOf(response);
-    // An answer that nobody reads keeps its connection.
-    await response?.body?.cancel();
+    letGo(response);
     // The access token is gone; there may be a refresh token.
     const outcome = await renewUnknown();
     if (outcome === "changed" && again) return findOut(false);
@@ -698,7 +705,7 @@ export function createClient(options: ClientOptions = {}) {
         if (pairNow()?.refresh !== sent) return "changed";
         storage.remove();
       }
-      await response.body?.cancel();
+      letGo(response);
       return "refused";
     });
   }
@@ -797,7 +804,7 @@ export function createClient(options: ClientOptions = {}) {
       }
       const response = await network(root + paths.verify, init);
       if (response.ok || response.status === 401) {
-        await response.body?.cancel();
+        letGo(response);
         return response.ok;
       }
       throw await errorOf(response);

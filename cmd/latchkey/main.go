@@ -39,6 +39,7 @@ type commands struct {
 	User     userCommands    `cmd:"" help:"Look after users."`
 	Sessions sessionCommands `cmd:"" help:"Look after sessions."`
 	Key      keyCommands     `cmd:"" help:"Look after the signing key."`
+	Service  serviceKeyCommands `cmd:"" name:"service-key" help:"Look after the keys with which other services read the revocations."`
 	Migrate  migrateCommand  `cmd:"" help:"Bring the database up to date."`
 	Settings configCommands  `cmd:"" name:"config" help:"Show the settings in force and where each came from."`
 	Backup   backupCommand   `cmd:"" help:"Copy the database and the key file into one file, while the server runs."`

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/latchkey-auth/latchkey/internal/auth"
 	"github.com/latchkey-auth/latchkey/internal/config"
 	"github.com/latchkey-auth/latchkey/internal/server"
 	"github.com/latchkey-auth/latchkey/internal/store/sqlite"
@@ -26,7 +27,15 @@ func (c *serveCommand) Run(p *program) error {
 	}
 	log, flush := serverLog(cfg.Log, p.stderr)
 	defer flush()
-	err = server.Run(p.ctx, cfg, log, server.RunOptions{})
+	var o server.RunOptions
+	if isTerminal(p.stdout) {
+		// Only to a terminal: a log is read by others, and kept.
+		o.Setup = func(address string) {
+			p.say("\nThere are no users yet. Make the first administrator, within %d minutes, at\n\n    %s\n",
+				int(auth.SetupLifetime.Minutes()), address)
+		}
+	}
+	err = server.Run(p.ctx, cfg, log, o)
 	if errors.Is(err, sqlite.ErrLocked) {
 		return failed("one server at a time serves a data folder; stop the other one, or give this one its own with --data", "%w", err)
 	}

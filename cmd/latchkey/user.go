@@ -265,7 +265,7 @@ type userSetRoleCommand struct {
 // Run changes the role.
 func (c *userSetRoleCommand) Run(p *program) error {
 	return p.withUser(c.Email, func(d data, u auth.User) error {
-		if err := d.accounts.SetRole(p.ctx, u.ID, auth.Role(c.Role)); err != nil {
+		if err := d.accounts.SetRole(p.ctx, nil, u.ID, auth.Role(c.Role)); err != nil {
 			return refusal(err)
 		}
 		p.say("%s is %s now.", printable(u.Email), c.Role)
@@ -300,7 +300,7 @@ type userActivateCommand struct {
 // Run opens the account.
 func (c *userActivateCommand) Run(p *program) error {
 	return p.withUser(c.Email, func(d data, u auth.User) error {
-		if err := d.accounts.Activate(p.ctx, u.ID); err != nil {
+		if err := d.accounts.Activate(p.ctx, nil, u.ID); err != nil {
 			return refusal(err)
 		}
 		p.say("%s is active.", printable(u.Email))
@@ -315,7 +315,7 @@ type userDeactivateCommand struct {
 // Run shuts the account.
 func (c *userDeactivateCommand) Run(p *program) error {
 	return p.withUser(c.Email, func(d data, u auth.User) error {
-		if err := d.accounts.Deactivate(p.ctx, u.ID); err != nil {
+		if err := d.accounts.Deactivate(p.ctx, nil, u.ID); err != nil {
 			return refusal(err)
 		}
 		p.say("%s is inactive and was signed out everywhere.", printable(u.Email))
@@ -337,7 +337,7 @@ func (c *userDeleteCommand) Run(p *program) error {
 				return err
 			}
 		}
-		if err := d.accounts.Delete(p.ctx, u.ID); err != nil {
+		if err := d.accounts.Delete(p.ctx, nil, u.ID, nil); err != nil {
 			return refusal(err)
 		}
 		p.say("Deleted %s.", printable(u.Email))
@@ -373,6 +373,12 @@ func refusal(err error) error {
 		return failed("", "%s", strings.Join(lines, "\n  "))
 	case auth.Missing:
 		return failed("", "the user is gone")
+	case auth.Conflict:
+		if e.Code == auth.CodeLastAdmin {
+			return failed("make somebody else an admin first: `latchkey user set-role EMAIL admin`",
+				"this is the last active administrator")
+		}
+		return err
 	case auth.Unavailable:
 		return failed("try again in a moment", "too many passwords are being hashed")
 	default:

@@ -51,6 +51,13 @@ type faulty struct {
 
 func (s *faulty) Read() auth.Reader { return reader{s.Store.Read(), s.decide, ""} }
 
+func (s *faulty) Describe(ctx context.Context) (auth.Database, error) {
+	if err := s.decide(ctx, Point{"Describe", Before}); err != nil {
+		return auth.Database{}, err
+	}
+	return s.Store.Describe(ctx)
+}
+
 func (s *faulty) Ping(ctx context.Context) error {
 	if err := s.decide(ctx, Point{"Ping", Before}); err != nil {
 		return err
@@ -205,6 +212,62 @@ func (r reader) Events(ctx context.Context, f auth.EventFilter) ([]auth.Event, e
 	return r.Reader.Events(ctx, f)
 }
 
+func (r reader) SearchUsers(ctx context.Context, s auth.UserSearch) (auth.UserPage, error) {
+	if err := r.fails(ctx, "SearchUsers"); err != nil {
+		return auth.UserPage{}, err
+	}
+	return r.Reader.SearchUsers(ctx, s)
+}
+
+func (r reader) CountAdmins(ctx context.Context, limit int) (int, error) {
+	if err := r.fails(ctx, "CountAdmins"); err != nil {
+		return 0, err
+	}
+	return r.Reader.CountAdmins(ctx, limit)
+}
+
+func (r reader) Audit(ctx context.Context, f auth.AuditFilter) ([]auth.AuditEvent, error) {
+	if err := r.fails(ctx, "Audit"); err != nil {
+		return nil, err
+	}
+	return r.Reader.Audit(ctx, f)
+}
+
+func (r reader) CountEvents(ctx context.Context, since time.Time, bucket time.Duration, kinds ...auth.EventKind) ([]auth.Count, error) {
+	if err := r.fails(ctx, "CountEvents"); err != nil {
+		return nil, err
+	}
+	return r.Reader.CountEvents(ctx, since, bucket, kinds...)
+}
+
+func (r reader) Samples(ctx context.Context, since time.Time) ([]auth.Sample, error) {
+	if err := r.fails(ctx, "Samples"); err != nil {
+		return nil, err
+	}
+	return r.Reader.Samples(ctx, since)
+}
+
+func (r reader) LinkByHash(ctx context.Context, kind auth.LinkKind, hash string, now time.Time) (auth.Link, error) {
+	if err := r.fails(ctx, "LinkByHash"); err != nil {
+		return auth.Link{}, err
+	}
+	return r.Reader.LinkByHash(ctx, kind, hash, now)
+}
+
+func (r reader) ServiceKeys(ctx context.Context) ([]auth.ServiceKey, error) {
+	if err := r.fails(ctx, "ServiceKeys"); err != nil {
+		return nil, err
+	}
+	return r.Reader.ServiceKeys(ctx)
+}
+
+func (r reader) ServiceKeyByHash(ctx context.Context, hash string) (auth.ServiceKey, error) {
+	if err := r.fails(ctx, "ServiceKeyByHash"); err != nil {
+		return auth.ServiceKey{}, err
+	}
+	return r.Reader.ServiceKeyByHash(ctx, hash)
+}
+
 // tx is auth.Tx in front of another one: it reads as reader does. Sweep passes
 // by, no request sweeps.
 type tx struct {
@@ -309,4 +372,60 @@ func (t tx) AddLoginFailures(ctx context.Context, failures []auth.LoginFailure) 
 		return err
 	}
 	return t.to.AddLoginFailures(ctx, failures)
+}
+
+func (t tx) LockAdmins(ctx context.Context) error {
+	if err := t.fails(ctx, "LockAdmins"); err != nil {
+		return err
+	}
+	return t.to.LockAdmins(ctx)
+}
+
+func (t tx) IndexUsers(ctx context.Context, limit int) (int, error) {
+	if err := t.fails(ctx, "IndexUsers"); err != nil {
+		return 0, err
+	}
+	return t.to.IndexUsers(ctx, limit)
+}
+
+func (t tx) InsertSample(ctx context.Context, s auth.Sample) error {
+	if err := t.fails(ctx, "InsertSample"); err != nil {
+		return err
+	}
+	return t.to.InsertSample(ctx, s)
+}
+
+func (t tx) InsertLink(ctx context.Context, l auth.Link) error {
+	if err := t.fails(ctx, "InsertLink"); err != nil {
+		return err
+	}
+	return t.to.InsertLink(ctx, l)
+}
+
+func (t tx) SpendLink(ctx context.Context, kind auth.LinkKind, hash string, now time.Time) (auth.Link, error) {
+	if err := t.fails(ctx, "SpendLink"); err != nil {
+		return auth.Link{}, err
+	}
+	return t.to.SpendLink(ctx, kind, hash, now)
+}
+
+func (t tx) DropLinks(ctx context.Context, kind auth.LinkKind, userID int64) error {
+	if err := t.fails(ctx, "DropLinks"); err != nil {
+		return err
+	}
+	return t.to.DropLinks(ctx, kind, userID)
+}
+
+func (t tx) InsertServiceKey(ctx context.Context, k auth.ServiceKey) error {
+	if err := t.fails(ctx, "InsertServiceKey"); err != nil {
+		return err
+	}
+	return t.to.InsertServiceKey(ctx, k)
+}
+
+func (t tx) RevokeServiceKey(ctx context.Context, id string, now time.Time) (auth.ServiceKey, error) {
+	if err := t.fails(ctx, "RevokeServiceKey"); err != nil {
+		return auth.ServiceKey{}, err
+	}
+	return t.to.RevokeServiceKey(ctx, id, now)
 }

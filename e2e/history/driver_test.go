@@ -507,9 +507,9 @@ func (p *play) operate(client int, kind act, who *person) {
 		who.epoch++
 		err = p.accounts.SetPassword(ctx, who.ID, pass(who.epoch))
 	case disabled:
-		err = p.accounts.Deactivate(ctx, who.ID)
+		err = p.accounts.Deactivate(ctx, nil, who.ID)
 	case enabled:
-		err = p.accounts.Activate(ctx, who.ID)
+		err = p.accounts.Activate(ctx, nil, who.ID)
 	default:
 		p.t.Fatalf("%s is no operator's act", names[kind])
 	}

@@ -202,19 +202,19 @@ func TestActsOnTokens(t *testing.T) {
 		access, refresh bool
 		event           auth.EventKind
 	}{
-		{"deactivate", func(o office, id int64) error { return o.Deactivate(t.Context(), id) }, false, false, auth.EventDeactivated},
-		{"delete", func(o office, id int64) error { return o.Delete(t.Context(), id) }, false, false, auth.EventUserDeleted},
-		{"set role", func(o office, id int64) error { return o.SetRole(t.Context(), id, auth.RoleClient) }, false, true, auth.EventRoleChanged},
+		{"deactivate", func(o office, id int64) error { return o.Deactivate(t.Context(), nil, id) }, false, false, auth.EventDeactivated},
+		{"delete", func(o office, id int64) error { return o.Delete(t.Context(), nil, id, nil) }, false, false, auth.EventUserDeleted},
+		{"set role", func(o office, id int64) error { return o.SetRole(t.Context(), nil, id, auth.RoleClient) }, false, true, auth.EventRoleChanged},
 		{"set password", func(o office, id int64) error { return o.SetPassword(t.Context(), id, "an0ther-Horse-43") }, false, false, auth.EventPasswordChanged},
 		{"end all sessions", func(o office, _ int64) error {
 			_, err := o.EndAllSessions(t.Context(), auth.EventAllSessionsEnd)
 			return err
 		}, false, false, auth.EventAllSessionsEnd},
 		{"activate again", func(o office, id int64) error {
-			return errors.Join(o.Deactivate(t.Context(), id), o.Activate(t.Context(), id))
+			return errors.Join(o.Deactivate(t.Context(), nil, id), o.Activate(t.Context(), nil, id))
 		}, false, false, auth.EventActivated},
 		{"nothing to change", func(o office, id int64) error {
-			return errors.Join(o.SetRole(t.Context(), id, auth.RoleEmployee), o.Activate(t.Context(), id))
+			return errors.Join(o.SetRole(t.Context(), nil, id, auth.RoleEmployee), o.Activate(t.Context(), nil, id))
 		}, true, true, auth.EventRegistered},
 	}
 	for _, test := range tests {
@@ -250,10 +250,10 @@ func TestActsOnTokens(t *testing.T) {
 func TestActsOnNobody(t *testing.T) {
 	o := newOffice(t)
 	for name, err := range map[string]error{
-		"deactivate":   o.Deactivate(t.Context(), 99),
-		"activate":     o.Activate(t.Context(), 99),
-		"delete":       o.Delete(t.Context(), 99),
-		"set role":     o.SetRole(t.Context(), 99, auth.RoleClient),
+		"deactivate":   o.Deactivate(t.Context(), nil, 99),
+		"activate":     o.Activate(t.Context(), nil, 99),
+		"delete":       o.Delete(t.Context(), nil, 99, nil),
+		"set role":     o.SetRole(t.Context(), nil, 99, auth.RoleClient),
 		"set password": o.SetPassword(t.Context(), 99, "an0ther-Horse-43"),
 	} {
 		if !errors.Is(err, auth.ErrNotFound) {
@@ -278,20 +278,20 @@ func TestUpdateProfile(t *testing.T) {
 	if err != nil || u.Phone != phone || u.FirstName != "Ada" || !u.UpdatedAt.After(before.UpdatedAt) {
 		t.Errorf("got %+v, %v", u, err)
 	}
-	if err := o.SetRole(t.Context(), u.ID, auth.RoleClient); err != nil {
+	if err := o.SetRole(t.Context(), nil, u.ID, auth.RoleClient); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := o.UpdateProfile(t.Context(), a, account.Profile{Phone: &phone}, auth.Client{}); !auth.IsKind(err, auth.TokenNotValid) {
 		t.Errorf("with a token of before the role change: %v", err)
 	}
-	if err := o.Deactivate(t.Context(), u.ID); err != nil {
+	if err := o.Deactivate(t.Context(), nil, u.ID); err != nil {
 		t.Fatal(err)
 	}
 	_, err = o.UpdateProfile(t.Context(), a, account.Profile{Phone: &phone}, auth.Client{})
 	if !errors.Is(err, auth.TokenError(auth.CodeUserInactive)) {
 		t.Errorf("of an inactive user: %v", err)
 	}
-	if err := o.Delete(t.Context(), u.ID); err != nil {
+	if err := o.Delete(t.Context(), nil, u.ID, nil); err != nil {
 		t.Fatal(err)
 	}
 	_, err = o.UpdateProfile(t.Context(), a, account.Profile{Phone: &phone}, auth.Client{})

@@ -515,10 +515,10 @@ func TestChangePasswordMeanwhile(t *testing.T) {
 			return err
 		}, auth.TokenError(auth.CodeTokenInvalid)},
 		{"it has got another role", func(o office, _ session.Tokens, u auth.User) error {
-			return o.SetRole(o.t.Context(), u.ID, auth.RoleClient)
+			return o.SetRole(o.t.Context(), nil, u.ID, auth.RoleClient)
 		}, auth.TokenError(auth.CodeTokenInvalid)},
-		{"it is shut", func(o office, _ session.Tokens, u auth.User) error { return o.Deactivate(o.t.Context(), u.ID) }, auth.TokenError(auth.CodeUserInactive)},
-		{"it is gone", func(o office, _ session.Tokens, u auth.User) error { return o.Delete(o.t.Context(), u.ID) }, auth.TokenError(auth.CodeUserNotFound)},
+		{"it is shut", func(o office, _ session.Tokens, u auth.User) error { return o.Deactivate(o.t.Context(), nil, u.ID) }, auth.TokenError(auth.CodeUserInactive)},
+		{"it is gone", func(o office, _ session.Tokens, u auth.User) error { return o.Delete(o.t.Context(), nil, u.ID, nil) }, auth.TokenError(auth.CodeUserNotFound)},
 		{"it has got a new password", func(o office, _ session.Tokens, u auth.User) error {
 			return o.SetPassword(o.t.Context(), u.ID, "a-third-Horse-44")
 		}, auth.ErrConflict},
@@ -588,9 +588,9 @@ func TestChangePasswordByTheDead(t *testing.T) {
 		act  func() error
 		want auth.Code
 	}{
-		{func() error { return o.SetRole(t.Context(), u.ID, auth.RoleClient) }, auth.CodeTokenInvalid},
-		{func() error { return o.Deactivate(t.Context(), u.ID) }, auth.CodeUserInactive},
-		{func() error { return o.Delete(t.Context(), u.ID) }, auth.CodeUserNotFound},
+		{func() error { return o.SetRole(t.Context(), nil, u.ID, auth.RoleClient) }, auth.CodeTokenInvalid},
+		{func() error { return o.Deactivate(t.Context(), nil, u.ID) }, auth.CodeUserInactive},
+		{func() error { return o.Delete(t.Context(), nil, u.ID, nil) }, auth.CodeUserNotFound},
 	} {
 		if err := c.act(); err != nil {
 			t.Fatal(err)
@@ -635,7 +635,7 @@ func TestEvents(t *testing.T) {
 	o := newOffice(t)
 	tokens, u := o.register("ada@example.com")
 	o.register("bob@example.com")
-	if err := o.SetRole(t.Context(), u.ID, auth.RoleClient); err != nil {
+	if err := o.SetRole(t.Context(), nil, u.ID, auth.RoleClient); err != nil {
 		t.Fatal(err)
 	}
 	o.mustLogin(oldPassword)
@@ -646,7 +646,7 @@ func TestEvents(t *testing.T) {
 		before int64
 	)
 	for range 5 {
-		page, err := o.Events(t.Context(), me, before, 2)
+		page, err := o.Events(t.Context(), me, false, before, 2)
 		if err != nil || len(page) > 2 {
 			t.Fatalf("%d events, %v", len(page), err)
 		}

@@ -38,16 +38,21 @@ type Failures interface {
 }
 
 // Service is the acts on accounts. It is safe for concurrent use.
-type Service struct{ Options }
+type Service struct {
+	Options
+	counted counted
+}
 
 // New makes a Service.
-func New(o Options) *Service { return &Service{o} }
+func New(o Options) *Service {
+	return &Service{Options: o, counted: counted{last: map[int]Stats{}, at: map[int]time.Time{}}}
+}
 
 // MayRegister reports whether caller, nil for the public, may register an
 // account with this role (design.md: anybody registering as admin is the
 // guide's privilege escalation).
 func (s *Service) MayRegister(role auth.Role, caller *auth.User) bool {
-	return slices.Contains(s.RegistrationRoles, role) || caller != nil && caller.Role.Can(auth.GrantAnyRole)
+	return slices.Contains(s.RegistrationRoles, role) || caller != nil && caller.Role.CanTo(auth.UsersCreate, role) && caller.Role.CanTo(auth.UsersGrant, role)
 }
 
 // Register makes an account and opens its first session, in one commit.
@@ -56,6 +61,14 @@ func (s *Service) MayRegister(role auth.Role, caller *auth.User) bool {
 // that registers too much, Unavailable when too many passwords are being
 // hashed.
 func (s *Service) Register(ctx context.Context, r Registration, c auth.Client) (session.Tokens, auth.User, error) {
+	return s.open(ctx, r, c, auth.EventRegistered, nil)
+}
+
+// open makes an account and its first session. first, if there is one, is what
+// the transaction begins with.
+func (s *Service) open(ctx context.Context, r Registration, c auth.Client, event auth.EventKind,
+	first func(context.Context, auth.Tx, time.Time) error,
+) (session.Tokens, auth.User, error) {
 	var fields auth.Fields
 	switch _, err := s.Store.Read().UserByEmail(ctx, r.Email.Key); {
 	case err == nil:
@@ -87,6 +100,11 @@ func (s *Service) Register(ctx context.Context, r Registration, c auth.Client) (
 	)
 	err = s.Store.Update(ctx, func(tx auth.Tx) error {
 		var err error
+		if first != nil {
+			if err = first(ctx, tx, now); err != nil {
+				return err
+			}
+		}
 		if u, err = tx.InsertUser(ctx, auth.NewUser{
 			Email: r.Email, FirstName: r.FirstName, LastName: r.LastName, Phone: r.Phone,
 			Role: r.Role, Password: encoded, IsActive: true,
@@ -97,7 +115,7 @@ func (s *Service) Register(ctx context.Context, r Registration, c auth.Client) (
 			return err
 		}
 		return tx.InsertEvent(ctx, auth.Event{
-			At: now, Kind: auth.EventRegistered, UserID: u.ID, ActorID: u.ID, SessionID: row.ID, Client: c,
+			At: now, Kind: event, UserID: u.ID, ActorID: u.ID, SessionID: row.ID, Client: c,
 		})
 	})
 	if err != nil {
@@ -113,6 +131,9 @@ func insertError(err error) error {
 		var fields auth.Fields
 		fields.Add("email", auth.Problem{Code: auth.CodeEmailTaken})
 		return fields.Err()
+	}
+	if told(err) {
+		return err
 	}
 	return fmt.Errorf("insert user: %w", err)
 }
@@ -242,6 +263,9 @@ func (s *Service) ChangePassword(ctx context.Context, a session.Access, p Passwo
 		if _, err = tx.UpdateUser(ctx, u.ID, auth.UserChange{Password: &encoded, SetValidAfter: true}, now); err != nil {
 			return nil, "", err
 		}
+		if err = tx.DropLinks(ctx, auth.LinkReset, u.ID); err != nil {
+			return nil, "", err
+		}
 		var rows []auth.Revocation
 		ended, rows, err = session.EndAllBut(ctx, tx, a, now)
 		return rows, fmt.Sprintf("sessions ended: %d", len(ended)), err
@@ -250,9 +274,10 @@ func (s *Service) ChangePassword(ctx context.Context, a session.Access, p Passwo
 }
 
 // Events gives what happened on the caller's account, the newest first: at most
-// limit events, and with before not 0 those with a smaller id.
-func (s *Service) Events(ctx context.Context, a session.Access, before int64, limit int) ([]auth.Event, error) {
-	all, err := s.Store.Read().Events(ctx, auth.EventFilter{UserID: a.UserID, Before: before, Limit: limit})
+// limit events, and with before not 0 those with a smaller id. own leaves out
+// what others did there.
+func (s *Service) Events(ctx context.Context, a session.Access, own bool, before int64, limit int) ([]auth.Event, error) {
+	all, err := s.Store.Read().Events(ctx, auth.EventFilter{UserID: a.UserID, Own: own, Before: before, Limit: limit})
 	if err != nil {
 		return nil, fmt.Errorf("read events of user %d: %w", a.UserID, err)
 	}
@@ -280,73 +305,11 @@ func (s *Service) SetPassword(ctx context.Context, userID int64, pw string) erro
 		if _, err := tx.UpdateUser(ctx, userID, auth.UserChange{Password: &encoded, SetValidAfter: true}, now); err != nil {
 			return nil, "", err
 		}
+		if err := tx.DropLinks(ctx, auth.LinkReset, userID); err != nil {
+			return nil, "", err
+		}
 		ended, err := tx.RevokeSessions(ctx, userID, "", now)
-		if err != nil {
-			return nil, "", err
-		}
-		rows := []auth.Revocation{{Kind: auth.RevokedUser, Key: strconv.FormatInt(userID, 10), IssuedBefore: now.Unix()}}
-		for _, id := range ended {
-			rows = append(rows, auth.Revocation{Kind: auth.RevokedSession, Key: id})
-		}
-		return rows, "", nil
-	})
-}
-
-// SetRole changes what a user may do, from the next request on: access tokens
-// that carry the old role are dead, the sessions go on.
-func (s *Service) SetRole(ctx context.Context, userID int64, role auth.Role) error {
-	return s.change(ctx, auth.Event{Kind: auth.EventRoleChanged, UserID: userID}, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
-		// The no-op change locks the row, so that "from" is what is replaced.
-		before, err := tx.UpdateUser(ctx, userID, auth.UserChange{}, now)
-		if err != nil || before.Role == role {
-			return nil, "", errors.Join(err, unchangedIf(err == nil))
-		}
-		u, err := tx.UpdateUser(ctx, userID, auth.UserChange{Role: &role, RaiseGen: true, Touch: true}, now)
-		return generation(u, now), fmt.Sprintf("%s -> %s", before.Role, role), err
-	})
-}
-
-// Deactivate shuts an account: no login, every session ended, every access
-// token dead. Reactivation restores none of them.
-func (s *Service) Deactivate(ctx context.Context, userID int64) error {
-	return s.change(ctx, auth.Event{Kind: auth.EventDeactivated, UserID: userID}, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
-		before, err := tx.UpdateUser(ctx, userID, auth.UserChange{}, now)
-		if err != nil || !before.IsActive {
-			return nil, "", errors.Join(err, unchangedIf(err == nil))
-		}
-		inactive := false
-		u, err := tx.UpdateUser(ctx, userID, auth.UserChange{IsActive: &inactive, RaiseGen: true, SetValidAfter: true, Touch: true}, now)
-		if err != nil {
-			return nil, "", err
-		}
-		_, err = tx.RevokeSessions(ctx, userID, "", now)
-		return generation(u, now), "", err
-	})
-}
-
-// Activate opens an account again.
-func (s *Service) Activate(ctx context.Context, userID int64) error {
-	return s.change(ctx, auth.Event{Kind: auth.EventActivated, UserID: userID}, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
-		before, err := tx.UpdateUser(ctx, userID, auth.UserChange{}, now)
-		if err != nil || before.IsActive {
-			return nil, "", errors.Join(err, unchangedIf(err == nil))
-		}
-		active := true
-		_, err = tx.UpdateUser(ctx, userID, auth.UserChange{IsActive: &active, Touch: true}, now)
-		return nil, "", err
-	})
-}
-
-// Delete removes an account. Its id is never given again.
-func (s *Service) Delete(ctx context.Context, userID int64) error {
-	return s.change(ctx, auth.Event{Kind: auth.EventUserDeleted, UserID: userID}, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, string, error) {
-		u, err := tx.DeleteUser(ctx, userID)
-		if err != nil {
-			return nil, "", err
-		}
-		u.Gen++
-		_, err = tx.RevokeSessions(ctx, userID, "", now)
-		return generation(u, now), "", err
+		return signedOut(userID, ended, now), "", err
 	})
 }
 
@@ -365,13 +328,6 @@ func (s *Service) EndAllSessions(ctx context.Context, why auth.EventKind) (int64
 // errUnchanged ends a transaction that found nothing to do.
 var errUnchanged = errors.New("nothing to change")
 
-func unchangedIf(is bool) error {
-	if is {
-		return errUnchanged
-	}
-	return nil
-}
-
 // generation is the row that kills the access tokens of before u.Gen.
 func generation(u auth.User, now time.Time) []auth.Revocation {
 	return []auth.Revocation{{
@@ -379,46 +335,65 @@ func generation(u auth.User, now time.Time) []auth.Revocation {
 	}}
 }
 
-// change runs an act on one account in a transaction: the change itself, its
-// event, and last, since the clock is the last lock, its revocations; after
-// the commit they are applied here.
+// signedOut are the rows that kill the access tokens of a user whose sessions
+// were ended, and those without a session that were issued until now.
+func signedOut(userID int64, ended []string, now time.Time) []auth.Revocation {
+	rows := []auth.Revocation{{Kind: auth.RevokedUser, Key: strconv.FormatInt(userID, 10), IssuedBefore: now.Unix()}}
+	for _, id := range ended {
+		rows = append(rows, auth.Revocation{Kind: auth.RevokedSession, Key: id})
+	}
+	return rows
+}
+
+// change runs an act on one account: the change itself, its event, and its
+// revocations.
 func (s *Service) change(ctx context.Context, event auth.Event,
 	act func(context.Context, auth.Tx, time.Time) ([]auth.Revocation, string, error),
 ) error {
+	err := s.commit(ctx, func(ctx context.Context, tx auth.Tx, now time.Time) ([]auth.Revocation, error) {
+		rows, detail, err := act(ctx, tx, now)
+		if err != nil {
+			return nil, err
+		}
+		event.At, event.Detail = now, detail
+		return rows, tx.InsertEvent(ctx, event)
+	})
+	if err != nil && !told(err) {
+		err = fmt.Errorf("%s of user %d: %w", event.Kind, event.UserID, err)
+	}
+	return err
+}
+
+// commit runs an act in a transaction, with its revocations last, since the
+// clock is the last lock; after the commit they are applied here.
+func (s *Service) commit(ctx context.Context, act func(context.Context, auth.Tx, time.Time) ([]auth.Revocation, error)) error {
 	var written []auth.Revocation
 	now := s.Now()
 	err := s.Store.Update(ctx, func(tx auth.Tx) error {
-		rows, detail, err := act(ctx, tx, now)
-		if err != nil {
-			return err
-		}
-		event.At, event.Detail = now, detail
-		if err := tx.InsertEvent(ctx, event); err != nil {
-			return err
-		}
+		rows, err := act(ctx, tx, now)
 		written = nil
-		if len(rows) > 0 {
+		if err == nil && len(rows) > 0 {
 			written, err = tx.Revoke(ctx, rows...)
 		}
 		return err
 	})
-	if auth.IsKind(err, auth.TokenNotValid) || errors.Is(err, auth.ErrConflict) {
-		s.Revoked.CatchUp(ctx)
-		return err
+	if err == nil {
+		s.Revoked.Apply(written...)
 	}
+	// Whatever was refused or found done already somebody else may have done,
+	// and this node may not know of it yet; nor of a session that somebody else
+	// has just ended and that is not among these rows.
+	s.Revoked.CatchUp(ctx)
 	if errors.Is(err, errUnchanged) {
-		// Somebody else has done it, and this node may not know of it yet.
-		s.Revoked.CatchUp(ctx)
 		return nil
 	}
-	if err != nil {
-		s.Revoked.CatchUp(ctx)
-		return fmt.Errorf("%s of user %d: %w", event.Kind, event.UserID, err)
-	}
-	s.Revoked.Apply(written...)
-	// A session that somebody else has just ended is not among these rows.
-	s.Revoked.CatchUp(ctx)
-	return nil
+	return err
+}
+
+// told reports whether an error is an answer, not a failure.
+func told(err error) bool {
+	var e *auth.Error
+	return errors.As(err, &e)
 }
 
 func (s *Service) hash(ctx context.Context, pw string) (string, error) {

@@ -29,6 +29,13 @@ type Sessions interface {
 	Sessions(ctx context.Context, a session.Access) ([]auth.Session, error)
 	End(ctx context.Context, a session.Access, id string, c auth.Client) error
 	EndOthers(ctx context.Context, a session.Access, c auth.Client) (int, error)
+	Feed(ctx context.Context, after int64, wait time.Duration, stopping <-chan struct{}) (session.FeedPage, error)
+}
+
+// Services knows the keys of other services. It answers ErrNotFound for one that
+// is none.
+type Services interface {
+	ServiceKey(ctx context.Context, secret string) (auth.ServiceKey, error)
 }
 
 // Logins is what of package login is needed here.
@@ -42,7 +49,23 @@ type Accounts interface {
 	MayRegister(role auth.Role, caller *auth.User) bool
 	UpdateProfile(ctx context.Context, a session.Access, p account.Profile, c auth.Client) (auth.User, error)
 	ChangePassword(ctx context.Context, a session.Access, p account.PasswordChange, c auth.Client) (int, error)
-	Events(ctx context.Context, a session.Access, before int64, limit int) ([]auth.Event, error)
+	Events(ctx context.Context, a session.Access, own bool, before int64, limit int) ([]auth.Event, error)
+
+	UserOf(ctx context.Context, caller auth.User, userID int64) (auth.User, error)
+	Users(ctx context.Context, s auth.UserSearch) (auth.UserPage, error)
+	SessionsOf(ctx context.Context, caller auth.User, userID int64) ([]auth.Session, error)
+	Audit(ctx context.Context, caller auth.User, f auth.AuditFilter) ([]auth.AuditEvent, error)
+	Stats(ctx context.Context, days int) (account.Stats, error)
+	CreateUser(ctx context.Context, by *account.Actor, d account.Draft) (auth.User, error)
+	EditUser(ctx context.Context, by *account.Actor, userID int64, e account.Edit, versions []string) (auth.User, error)
+	SetActive(ctx context.Context, by *account.Actor, userID int64, active bool) (auth.User, error)
+	SignOut(ctx context.Context, by *account.Actor, userID int64) (int, error)
+	Delete(ctx context.Context, by *account.Actor, userID int64, versions []string) error
+	MakeResetLink(ctx context.Context, by *account.Actor, userID int64) (token string, expires time.Time, err error)
+	CheckReset(ctx context.Context, token string) (auth.User, time.Time, error)
+	ResetPassword(ctx context.Context, r account.Reset, c auth.Client) error
+	CheckSetup(ctx context.Context, token string) (time.Time, error)
+	SetUp(ctx context.Context, token string, r account.Registration, c auth.Client) (session.Tokens, auth.User, error)
 }
 
 // Options are what the API stands on.
@@ -50,6 +73,14 @@ type Options struct {
 	Sessions Sessions
 	Logins   Logins
 	Accounts Accounts
+	Services Services
+	// Sealer keeps cursors from being forged.
+	Sealer Sealer
+	// System tells what this server is.
+	System SystemTeller
+	// Stopping is closed when the server wants to stop: nobody is kept waiting
+	// for news then.
+	Stopping <-chan struct{}
 	// Log receives what went wrong inside, with the request's context, so that
 	// its handler can add the request id.
 	Log *slog.Logger
@@ -166,7 +197,13 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, rt *route) error {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	if rt.who == open {
+	switch rt.who { //nolint:exhaustive // The others are told apart below.
+	case open:
+		return rt.handle(w, r)
+	case service:
+		if err := a.service(r, auth.ScopeRevocations); err != nil {
+			return err
+		}
 		return rt.handle(w, r)
 	}
 	mode, err := carriageOf(r)
@@ -187,6 +224,9 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, rt *route) error {
 			return err
 		}
 		note(w, who.User.ID)
+		if err := rt.permit(r, &who.User); err != nil {
+			return err
+		}
 		byCookie = byCookie || who.byCookie
 		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, &who))
 	}
@@ -228,14 +268,25 @@ func (a *API) route(r *http.Request) *route {
 	}
 	for _, rt := range a.items {
 		if rest, ok := strings.CutPrefix(r.URL.Path, rt.before); ok {
-			id := strings.TrimSuffix(rest, "/")
-			if id != "" && !strings.Contains(id, "/") {
+			id, rest, _ := strings.Cut(rest, "/")
+			if id != "" && (rest == rt.after || rest+"/" == rt.after) {
 				r.SetPathValue("id", id)
 				return rt
 			}
 		}
 	}
 	return nil
+}
+
+// Patience is how much longer than others a request may take.
+func (a *API) Patience(r *http.Request) time.Duration {
+	if r.Method != http.MethodGet {
+		return 0
+	}
+	if rt := a.routes[r.URL.Path]; rt != nil {
+		return rt.patience
+	}
+	return 0
 }
 
 // note tells whom a request concerns.

@@ -145,15 +145,15 @@ func (a *acts) ChangePassword(_ context.Context, _ session.Access, p account.Pas
 	return 3, nil
 }
 
-func (a *acts) Events(_ context.Context, _ session.Access, before int64, limit int) ([]auth.Event, error) {
+func (a *acts) Events(_ context.Context, _ session.Access, _ bool, before int64, limit int) ([]auth.Event, error) {
 	if a.events != nil {
 		return a.events(before, limit), nil
 	}
 	return nil, nil
 }
 
-func (a *acts) MayRegister(_ auth.Role, caller *auth.User) bool {
-	return caller != nil && caller.Role.Can(auth.GrantAnyRole)
+func (a *acts) MayRegister(role auth.Role, caller *auth.User) bool {
+	return caller != nil && caller.Role.CanTo(auth.UsersGrant, role)
 }
 
 func (a *acts) UpdateProfile(_ context.Context, _ session.Access, p account.Profile, _ auth.Client) (auth.User, error) {

@@ -17,10 +17,15 @@ import (
 type fieldKind int
 
 const (
-	// text is DRF's CharField, email its EmailField, choice its ChoiceField.
+	// text is DRF's CharField, email its EmailField, choice its ChoiceField,
+	// truth its BooleanField.
 	text fieldKind = iota
 	email
 	choice
+	truth
+	// refused is a field that whoever sends it believes to be there: silence
+	// would let them believe it.
+	refused
 )
 
 // field is one field of a form, in the words of DRF's serializer fields.
@@ -352,10 +357,14 @@ func (in *values) check() (filled, auth.Fields) {
 			if !in.partial && !f.optional {
 				wrong = problem(auth.CodeRequired)
 			}
+		case f.kind == refused:
+			wrong = problem(auth.CodeNoPassword)
 		case v.kind == null:
 			wrong = problem(auth.CodeNull)
 		case f.kind == choice:
 			wrong = f.choose(v)
+		case f.kind == truth:
+			wrong = decide(v)
 		default:
 			wrong = f.checkText(v, &out.email)
 		}
@@ -383,6 +392,21 @@ func (f *field) choose(v *value) []auth.Problem {
 		}
 	}
 	return problem(auth.CodeInvalidChoice, v.text)
+}
+
+// decide checks a BooleanField: DRF takes these spellings for true and false.
+func decide(v *value) []auth.Problem {
+	if v.kind == str || v.kind == boolean || v.kind == number {
+		switch v.text {
+		case "true", "True", "TRUE", "t", "T", "1", "on", "On", "ON", "yes", "Yes", "YES", "y", "Y":
+			v.text = "true"
+			return nil
+		case "false", "False", "FALSE", "f", "F", "0", "off", "Off", "OFF", "no", "No", "NO", "n", "N":
+			v.text = "false"
+			return nil
+		}
+	}
+	return problem(auth.CodeNotBoolean)
 }
 
 // checkText checks a CharField or an EmailField in DRF's order: blank, type,

@@ -131,9 +131,22 @@ func (a *API) told(w http.ResponseWriter, r *http.Request, d dialect, e *auth.Er
 		}
 		detail(w, r, http.StatusForbidden, words, "")
 	case auth.Missing:
-		detail(w, r, http.StatusNotFound, textNotFound, "")
+		words := textNotFound
+		if e.Code == auth.CodeBadCursor {
+			words = textBadCursor
+		}
+		detail(w, r, http.StatusNotFound, words, "")
 	case auth.Conflict:
-		detail(w, r, http.StatusConflict, textConflict, "")
+		words := textConflict
+		switch e.Code { //nolint:exhaustive // The others are said in general words.
+		case auth.CodeLastAdmin:
+			words = textLastAdmin
+		case auth.CodeUserInactive:
+			words = textInactive
+		}
+		detail(w, r, http.StatusConflict, words, "")
+	case auth.Stale:
+		detail(w, r, http.StatusPreconditionFailed, textConflict, "")
 	case auth.TooMany:
 		later(w, r, http.StatusTooManyRequests, throttledText(seconds(e.RetryAfter)), e.RetryAfter)
 	case auth.Unavailable:

@@ -25,7 +25,8 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	// One more tells whether there is another page.
-	all, err := a.Accounts.Events(r.Context(), callerOf(r).Access, before, int(limit)+1)
+	who := callerOf(r)
+	all, err := a.Accounts.Events(r.Context(), who.Access, !who.User.Role.Can(auth.OwnOthers), before, int(limit)+1)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (a *API) register(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		if u == nil || !u.Role.Can(auth.GrantAnyRole) {
+		if u == nil || !u.Role.Can(auth.UsersCreate) {
 			return errClosed
 		}
 	}

@@ -3,6 +3,9 @@ package api
 import (
 	"net/http"
 	"strings"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/auth"
 )
 
 // handler answers a request or returns the error to answer with.
@@ -21,6 +24,8 @@ const (
 	// open endpoints answer everybody alike: they look at no credential, hand
 	// out none, and so do not care for Auth-Mode.
 	open
+	// service endpoints are for other services: they need a service key.
+	service
 )
 
 // dialect is how an endpoint words its Invalid errors.
@@ -38,49 +43,95 @@ const (
 
 // route is one endpoint.
 type route struct {
-	// path ends with a slash; it is served without it, too. An {id} can only
-	// be its last part.
+	// path ends with a slash; it is served without it, too. One part of it may
+	// be {id}.
 	path    string
 	who     access
 	errors  dialect
 	methods []method
+	// ofUser says that the {id} is a user's: who may not see others finds only
+	// the own one.
+	ofUser bool
+	// patience is how much longer than others a request may take.
+	patience time.Duration
 
-	allow  []string
-	before string // of the {id}
+	allow         []string
+	before, after string // of the {id}; after ends with a slash
 }
 
 // method is what an endpoint does for one HTTP method. HEAD is GET's.
 type method struct {
 	name   string
 	handle handler
+	// need is the permission without which the caller is refused, "" for none.
+	// Whether it extends to the user whom it is about is for the act to say.
+	need auth.Permission
 }
 
 // table is the whole surface: guide.txt, "API Endpoints", and what a screen
 // needs beside them.
 func (a *API) table() []route {
 	table := []route{
-		{path: "/api/auth/register/", who: public, errors: wrapped, methods: []method{{http.MethodPost, a.register}}},
-		{path: "/api/auth/login/", who: public, errors: credentials, methods: []method{{http.MethodPost, a.login}}},
-		{path: "/api/auth/logout/", who: bearer, errors: wrapped, methods: []method{{http.MethodPost, a.logout}}},
-		{path: "/api/auth/token/refresh/", who: public, errors: bare, methods: []method{{http.MethodPost, a.refresh}}},
-		{path: "/api/auth/token/verify/", who: public, errors: bare, methods: []method{{http.MethodPost, a.verify}}},
+		{path: "/api/auth/register/", who: public, errors: wrapped, methods: []method{{http.MethodPost, a.register, ""}}},
+		{path: "/api/auth/login/", who: public, errors: credentials, methods: []method{{http.MethodPost, a.login, ""}}},
+		{path: "/api/auth/logout/", who: bearer, errors: wrapped, methods: []method{{http.MethodPost, a.logout, ""}}},
+		{path: "/api/auth/token/refresh/", who: public, errors: bare, methods: []method{{http.MethodPost, a.refresh, ""}}},
+		{path: "/api/auth/token/verify/", who: public, errors: bare, methods: []method{{http.MethodPost, a.verify, ""}}},
 		{path: "/api/auth/profile/", who: bearer, errors: bare, methods: []method{
-			{http.MethodGet, a.profile}, {http.MethodPut, a.updateProfile}, {http.MethodPatch, a.updateProfile},
+			{http.MethodGet, a.profile, ""}, {http.MethodPut, a.updateProfile, ""}, {http.MethodPatch, a.updateProfile, ""},
 		}},
 
 		{path: "/api/auth/sessions/", who: bearer, errors: bare, methods: []method{
-			{http.MethodGet, a.sessions}, {http.MethodDelete, a.endOtherSessions},
+			{http.MethodGet, a.sessions, ""}, {http.MethodDelete, a.endOtherSessions, ""},
 		}},
-		{path: "/api/auth/sessions/{id}/", who: bearer, errors: bare, methods: []method{{http.MethodDelete, a.endSession}}},
-		{path: "/api/auth/password/change/", who: bearer, errors: wrapped, methods: []method{{http.MethodPost, a.changePassword}}},
-		{path: "/api/auth/events/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.events}}},
-		{path: "/api/auth/settings/", who: open, errors: bare, methods: []method{{http.MethodGet, a.settings}}},
+		{path: "/api/auth/sessions/{id}/", who: bearer, errors: bare, methods: []method{{http.MethodDelete, a.endSession, ""}}},
+		{path: "/api/auth/password/change/", who: bearer, errors: wrapped, methods: []method{{http.MethodPost, a.changePassword, ""}}},
+		{path: "/api/auth/events/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.events, ""}}},
+		{path: "/api/auth/permissions/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.permissions, ""}}},
+
+		{path: "/api/auth/password/reset/check/", who: public, errors: wrapped, methods: []method{{http.MethodPost, a.checkReset, ""}}},
+		{path: "/api/auth/password/reset/confirm/", who: public, errors: wrapped, methods: []method{{http.MethodPost, a.confirmReset, ""}}},
+		{path: "/api/auth/setup/", who: public, errors: wrapped, methods: []method{{http.MethodPost, a.setUp, ""}}},
+		{path: "/api/auth/setup/check/", who: public, errors: wrapped, methods: []method{{http.MethodPost, a.checkSetup, ""}}},
+
+		{path: "/api/users/", who: bearer, errors: wrapped, methods: []method{
+			{http.MethodGet, a.users, auth.UsersRead}, {http.MethodPost, a.createUser, auth.UsersCreate},
+		}},
+		{path: "/api/users/{id}/", who: bearer, errors: wrapped, ofUser: true, methods: []method{
+			{http.MethodGet, a.user, ""}, {http.MethodPut, a.replaceUser, auth.UsersEdit},
+			{http.MethodPatch, a.patchUser, auth.UsersEdit}, {http.MethodDelete, a.deleteUser, auth.UsersDelete},
+		}},
+		{path: "/api/users/{id}/deactivate/", who: bearer, errors: wrapped, ofUser: true, methods: []method{
+			{http.MethodPost, a.deactivateUser, auth.UsersDeactivate},
+		}},
+		{path: "/api/users/{id}/activate/", who: bearer, errors: wrapped, ofUser: true, methods: []method{
+			{http.MethodPost, a.activateUser, auth.UsersDeactivate},
+		}},
+		{path: "/api/users/{id}/logout/", who: bearer, errors: wrapped, ofUser: true, methods: []method{
+			{http.MethodPost, a.logoutUser, auth.UsersLogout},
+		}},
+		{path: "/api/users/{id}/reset-link/", who: bearer, errors: wrapped, ofUser: true, methods: []method{
+			{http.MethodPost, a.resetLink, auth.UsersReset},
+		}},
+		{path: "/api/users/{id}/sessions/", who: bearer, errors: wrapped, ofUser: true, methods: []method{
+			{http.MethodGet, a.userSessions, auth.UsersHistory},
+		}},
+		{path: "/api/audit/", who: bearer, errors: bare, patience: exportTime, methods: []method{
+			{http.MethodGet, a.audit, auth.UsersHistory},
+		}},
+		{path: "/api/stats/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.stats, auth.StatsRead}}},
+		{path: "/api/system/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.system, auth.SystemRead}}},
+
+		{path: "/api/auth/revocations/", who: service, errors: bare, patience: maxWait, methods: []method{
+			{http.MethodGet, a.revocations, ""},
+		}},
+		{path: "/api/auth/settings/", who: open, errors: bare, methods: []method{{http.MethodGet, a.settings, ""}}},
 	}
 	if !a.HideSchema {
 		table = append(
 			table,
-			route{path: "/api/schema/", who: open, errors: bare, methods: []method{{http.MethodGet, a.schema}}},
-			route{path: "/api/docs/", who: open, errors: bare, methods: []method{{http.MethodGet, a.docs}}},
+			route{path: "/api/schema/", who: open, errors: bare, methods: []method{{http.MethodGet, a.schema, ""}}},
+			route{path: "/api/docs/", who: open, errors: bare, methods: []method{{http.MethodGet, a.docs, ""}}},
 		)
 	}
 	return table
@@ -93,8 +144,8 @@ func index(table []route) (byPath map[string]*route, items []*route) {
 	for i := range table {
 		rt := &table[i]
 		rt.allow = []string{allow(rt)}
-		if before, ok := strings.CutSuffix(rt.path, "{id}/"); ok {
-			rt.before = before
+		if before, after, ok := strings.Cut(rt.path, "{id}/"); ok {
+			rt.before, rt.after = before, after
 			items = append(items, rt)
 			continue
 		}
@@ -127,13 +178,35 @@ func (rt *route) handle(w http.ResponseWriter, r *http.Request) error {
 
 // handler gives what answers a method, or nil.
 func (rt *route) handler(name string) handler {
+	if m := rt.method(name); m != nil {
+		return m.handle
+	}
+	return nil
+}
+
+// method gives a method of the endpoint, or nil.
+func (rt *route) method(name string) *method {
 	if name == http.MethodHead {
 		name = http.MethodGet
 	}
 	for i := range rt.methods {
 		if rt.methods[i].name == name {
-			return rt.methods[i].handle
+			return &rt.methods[i]
 		}
+	}
+	return nil
+}
+
+// permit refuses a caller whose role lacks what the method needs. Of users whom
+// the caller may not see nothing is said, not even that they may not.
+func (rt *route) permit(r *http.Request, who *auth.User) error {
+	if rt.ofUser && !who.Role.Can(auth.UsersRead) {
+		if id, err := subject(r); err != nil || id != who.ID {
+			return errNotFound
+		}
+	}
+	if m := rt.method(r.Method); m != nil && m.need != "" && !who.Role.Can(m.need) {
+		return auth.ErrForbidden
 	}
 	return nil
 }

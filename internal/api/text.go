@@ -19,11 +19,15 @@ const (
 	textLoggedOut       = "Successfully logged out"
 	textPasswordChanged = "Password changed successfully"
 	textOthersEnded     = "Signed out everywhere else"
+	textSignedOut       = "Signed out everywhere"
 
 	textNotFound    = "Not found."
 	textForbidden   = "You do not have permission to perform this action."
 	textClosed      = "Registration is closed."
 	textConflict    = "The resource was changed meanwhile."
+	textLastAdmin   = "The last active administrator cannot be deactivated, demoted or deleted."
+	textInactive    = "The account is not active."
+	textBadCursor   = "Invalid cursor"
 	textUnavailable = "Service temporarily unavailable, try again later."
 	textInternal    = "Internal server error."
 	textTooLarge    = "Request body is too large."
@@ -89,6 +93,14 @@ func ProblemText(p auth.Problem) string {
 		return fmt.Sprintf("Ensure this value is greater than or equal to %d.", p.Params...)
 	case auth.CodeMaxValue:
 		return fmt.Sprintf("Ensure this value is less than or equal to %d.", p.Params...)
+	case auth.CodeNotBoolean:
+		return "Must be a valid boolean."
+	case auth.CodeNotTime:
+		return "Datetime has wrong format. Use one of these formats instead: YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z]."
+	case auth.CodeNoPassword:
+		return "A password is not set here. Send a reset link."
+	case auth.CodeLink:
+		return "This link is not valid or has expired."
 	default:
 		return "Invalid value."
 	}

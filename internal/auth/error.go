@@ -27,6 +27,8 @@ const (
 	Missing
 	// Conflict: it is there already, or it has changed meanwhile.
 	Conflict
+	// Stale: the caller's copy of a thing is not the current one.
+	Stale
 	// TooMany: the throttle says wait; RetryAfter says how long.
 	TooMany
 	// Unavailable: not now; RetryAfter says when to try again.
@@ -62,6 +64,10 @@ const (
 	CodeNotNumber        Code = "invalid_integer"
 	CodeMinValue         Code = "min_value" // [int]
 	CodeMaxValue         Code = "max_value" // [int]
+	CodeNotBoolean       Code = "not_a_boolean"
+	CodeNotTime          Code = "invalid_time"
+	CodeNoPassword       Code = "password_not_accepted"
+	CodeLink             Code = "link_not_valid"
 )
 
 // Codes of tokens that are not valid.
@@ -85,6 +91,9 @@ const (
 	CodeBusy             Code = "busy"
 	CodeStarting         Code = "starting"
 	CodeThrottled        Code = "throttled"
+	CodeLastAdmin        Code = "last_active_admin"
+	CodeBadCursor        Code = "invalid_cursor"
+	CodeNoScope          Code = "no_scope"
 )
 
 // Problem is one thing that is wrong with a field. It carries a code and
@@ -168,6 +177,12 @@ func (e *Error) Is(target error) bool {
 var (
 	ErrNotFound = &Error{Kind: Missing, Code: "not_found"}
 	ErrConflict = &Error{Kind: Conflict}
+	// ErrForbidden is "not you".
+	ErrForbidden = &Error{Kind: PermissionDenied}
+	// ErrLastAdmin keeps the last active administrator.
+	ErrLastAdmin = &Error{Kind: Conflict, Code: CodeLastAdmin}
+	// ErrStale is a precondition that does not hold.
+	ErrStale = &Error{Kind: Stale}
 	// ErrEmailTaken is the unique constraint on User.EmailKey.
 	ErrEmailTaken = &Error{Kind: Conflict, Code: CodeEmailTaken}
 )

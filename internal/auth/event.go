@@ -23,6 +23,12 @@ const (
 	EventDeactivated     EventKind = "deactivated"
 	EventUserCreated     EventKind = "user_created"
 	EventUserDeleted     EventKind = "user_deleted"
+	EventUserChanged     EventKind = "user_changed"
+	EventSignedOut       EventKind = "signed_out"
+	EventResetLink       EventKind = "reset_link_made"
+	EventPasswordReset   EventKind = "password_reset"
+	EventSetUp           EventKind = "set_up"
+	EventServiceKey      EventKind = "service_key_changed"
 	EventKeyChanged      EventKind = "key_changed"
 	EventAllSessionsEnd  EventKind = "all_sessions_ended"
 	EventRestored        EventKind = "restored"
@@ -44,12 +50,34 @@ type Event struct {
 	// Detail is a short text in the words of the act ("employee -> manager");
 	// never a secret, never the body of a request.
 	Detail string
+	// Changes are the fields that an edit changed, in the order of the form.
+	Changes []Change
+}
+
+// Change is what an edit made of one field.
+type Change struct {
+	Field         string
+	Before, After string
+}
+
+// EventKinds lists every kind of event.
+func EventKinds() []EventKind {
+	return []EventKind{
+		EventRegistered, EventLoggedIn, EventLoginFailed, EventLoggedOut, EventReuseDetected, EventSessionRevoked,
+		EventSessionLimit, EventSessionAdopted, EventPasswordChanged, EventRoleChanged, EventProfileChanged,
+		EventActivated, EventDeactivated, EventUserCreated, EventUserDeleted, EventUserChanged, EventSignedOut,
+		EventResetLink, EventPasswordReset, EventSetUp, EventServiceKey, EventKeyChanged, EventAllSessionsEnd,
+		EventRestored,
+	}
 }
 
 // EventFilter selects events, newest first.
 type EventFilter struct {
 	UserID int64 // 0: everybody's
 	Kind   EventKind
+	// Own leaves out what others did to UserID: what they did themselves, and
+	// what nobody known did, stays.
+	Own bool
 	// Before gives the events with a smaller id; 0 means all.
 	Before int64
 	Limit  int // 0 means 100
@@ -62,4 +90,42 @@ type LoginFailure struct {
 	Address string
 	Minute  time.Time
 	Count   int64
+}
+
+// AuditFilter selects events of the audit trail, the newest first.
+type AuditFilter struct {
+	UserID int64     // 0: everybody's
+	Kind   EventKind // "": every kind
+	// Since and Until bound Event.At: from Since on and before Until. Zero: no
+	// bound.
+	Since, Until time.Time
+	// After, when not nil, is the event that was the last one seen.
+	After *AuditPlace
+	Limit int
+}
+
+// AuditPlace is where an event stands in the audit trail.
+type AuditPlace struct {
+	At time.Time
+	ID int64
+}
+
+// AuditEvent is an event with the addresses of those whom it is about. They are
+// "" for nobody, and for users that are gone.
+type AuditEvent struct {
+	Event
+	UserEmail, ActorEmail string
+}
+
+// Count is how much happened in a time of one bucket's length that began at At.
+type Count struct {
+	Kind EventKind
+	At   time.Time
+	N    int64
+}
+
+// Sample is what could only be counted when it was.
+type Sample struct {
+	At           time.Time
+	LiveSessions int64
 }

@@ -33,6 +33,8 @@ type Store interface {
 	// is done.
 	Changes(ctx context.Context) <-chan struct{}
 
+	// Describe tells what the database is.
+	Describe(ctx context.Context) (Database, error)
 	// Ping reports whether the database answers.
 	Ping(ctx context.Context) error
 	// Close waits for what is under way and releases everything.
@@ -46,10 +48,13 @@ type Reader interface {
 	RevocationReader
 	KeyReader
 	EventReader
+	LinkReader
+	ServiceKeyReader
 }
 
-// Tx is what can be done in a transaction. Locks are taken in this order:
-// users by id, sessions by id, the clock (Revoke): an act keeps to it.
+// Tx is what can be done in a transaction. Locks are taken in this order: the
+// guard row (LockAdmins), users by id, sessions by id, the clock (Revoke): an
+// act keeps to it.
 type Tx interface {
 	Reader
 	UserWriter
@@ -57,6 +62,8 @@ type Tx interface {
 	RevocationWriter
 	KeyWriter
 	EventWriter
+	LinkWriter
+	ServiceKeyWriter
 }
 
 // UserReader reads users. They answer ErrNotFound where there is none.
@@ -65,6 +72,12 @@ type UserReader interface {
 	// UserByEmail looks up Email.Key.
 	UserByEmail(ctx context.Context, key string) (User, error)
 	Users(ctx context.Context, f UserFilter) ([]User, error)
+	// SearchUsers gives a page of users. A page may have fewer users than its
+	// limit, or none, and still a Last: the search went so far and no farther,
+	// so that it is quick whatever is asked.
+	SearchUsers(ctx context.Context, s UserSearch) (UserPage, error)
+	// CountAdmins counts active administrators, up to limit.
+	CountAdmins(ctx context.Context, limit int) (int, error)
 }
 
 // UserWriter changes users.
@@ -79,6 +92,12 @@ type UserWriter interface {
 	// rows until they expire; revoke them first or after, in the same
 	// transaction.
 	DeleteUser(ctx context.Context, id int64) (User, error)
+	// LockAdmins is taken first by an act that may take the last active
+	// administrator away: it makes such acts come one after the other.
+	LockAdmins(ctx context.Context) error
+	// IndexUsers makes the words by which users are found, for at most limit
+	// users that have none or older ones, and gives for how many it did.
+	IndexUsers(ctx context.Context, limit int) (int, error)
 }
 
 // SessionReader reads sessions.
@@ -119,8 +138,9 @@ type SessionWriter interface {
 	// user, session or event was written. Follow it with a RevokedAll row. It
 	// gives the number of sessions ended.
 	EndAll(ctx context.Context, now time.Time) (int64, error)
-	// Sweep removes rows that no token can need any more: revocations past
-	// Until and events before eventsBefore, at most limit of each, and, of the
+	// Sweep removes rows that nobody can need any more: revocations past Until,
+	// links that have expired, events and samples before eventsBefore, at most
+	// limit of each, and, of the
 	// limit sessions that follow the id after, those past Until. It gives how
 	// many went and the id to go on after, "" once the last session has been
 	// looked at. Sessions are walked since they have no index by Until.
@@ -171,6 +191,13 @@ type KeyWriter interface {
 // EventReader reads the audit trail.
 type EventReader interface {
 	Events(ctx context.Context, f EventFilter) ([]Event, error)
+	// Audit gives events of everybody or of one user, the newest first.
+	Audit(ctx context.Context, f AuditFilter) ([]AuditEvent, error)
+	// CountEvents adds up the events of some kinds since a time, in buckets of
+	// one length, counted from 1970. Buckets without any are left out.
+	CountEvents(ctx context.Context, since time.Time, bucket time.Duration, kinds ...EventKind) ([]Count, error)
+	// Samples gives those since a time, the oldest first.
+	Samples(ctx context.Context, since time.Time) ([]Sample, error)
 }
 
 // EventWriter writes the audit trail.
@@ -179,4 +206,38 @@ type EventWriter interface {
 	// AddLoginFailures folds failures into one event row per account, address
 	// and minute.
 	AddLoginFailures(ctx context.Context, failures []LoginFailure) error
+	// InsertSample keeps a sample unless there is one of that time.
+	InsertSample(ctx context.Context, s Sample) error
+}
+
+// LinkReader reads links.
+type LinkReader interface {
+	// LinkByHash finds a link that is good at now. ErrNotFound without one.
+	LinkByHash(ctx context.Context, kind LinkKind, hash string, now time.Time) (Link, error)
+}
+
+// LinkWriter makes and spends links.
+type LinkWriter interface {
+	InsertLink(ctx context.Context, l Link) error
+	// SpendLink removes a link that is good at now and gives it: of two at
+	// once, one gets it and the other ErrNotFound.
+	SpendLink(ctx context.Context, kind LinkKind, hash string, now time.Time) (Link, error)
+	// DropLinks removes a user's links of a kind.
+	DropLinks(ctx context.Context, kind LinkKind, userID int64) error
+}
+
+// ServiceKeyReader reads service keys.
+type ServiceKeyReader interface {
+	// ServiceKeys gives all of them, the oldest first.
+	ServiceKeys(ctx context.Context) ([]ServiceKey, error)
+	// ServiceKeyByHash answers ErrNotFound where there is none, and for one
+	// that was revoked.
+	ServiceKeyByHash(ctx context.Context, hash string) (ServiceKey, error)
+}
+
+// ServiceKeyWriter changes service keys.
+type ServiceKeyWriter interface {
+	InsertServiceKey(ctx context.Context, k ServiceKey) error
+	// RevokeServiceKey answers ErrNotFound where there is none that is good.
+	RevokeServiceKey(ctx context.Context, id string, now time.Time) (ServiceKey, error)
 }

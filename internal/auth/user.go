@@ -49,6 +49,9 @@ type NewUser struct {
 
 // UserChange says what UpdateUser changes: nil fields stay as they are.
 type UserChange struct {
+	// Email moves the account to another address. ErrEmailTaken if it is
+	// somebody else's.
+	Email     *Email
 	FirstName *string
 	LastName  *string
 	Phone     *string
@@ -81,4 +84,62 @@ type UserFilter struct {
 	After int64
 	// Limit is the most users to return; 0 means 1000.
 	Limit int
+}
+
+// UserOrder is by what a list of users is ordered; ties go by id.
+type UserOrder string
+
+// The orders.
+const (
+	OrderID        UserOrder = "id"
+	OrderEmail     UserOrder = "email"
+	OrderName      UserOrder = "name" // last name, then first name
+	OrderCreated   UserOrder = "created_at"
+	OrderLastLogin UserOrder = "last_login" // those who never did count as first
+)
+
+// UserOrders lists every order.
+func UserOrders() []UserOrder {
+	return []UserOrder{OrderID, OrderEmail, OrderName, OrderCreated, OrderLastLogin}
+}
+
+// UserSearch asks for a page of users.
+type UserSearch struct {
+	// Text is what the words of name and e-mail address must begin with, all of
+	// its words; "" selects everybody.
+	Text     string
+	Role     *Role
+	IsActive *bool
+
+	Order      UserOrder
+	Descending bool
+	// From, when not nil, is the place that the page comes after or, with
+	// Backwards, before.
+	From      *UserPlace
+	Backwards bool
+	Limit     int
+}
+
+// UserPlace is where a user stands in an order: Text for orders by e-mail and
+// name, Number for those by time (µs since 1970), and the id.
+type UserPlace struct {
+	Text   string
+	Number int64
+	ID     int64
+}
+
+// CountExactTo is up to how many users a search counts.
+const CountExactTo = 10_000
+
+// UserPage is a page of users, in the order asked for.
+type UserPage struct {
+	Users []User
+	// Count is how many there are, on all pages. Where Exact is false, there
+	// are at least so many.
+	Count int64
+	Exact bool
+	// First and Last are where the page begins and ends. Last may lie behind
+	// the last user: so far has been searched. They are nil for a page that has
+	// nothing before or after it.
+	First, Last *UserPlace
 }

@@ -2,6 +2,7 @@ package keyring
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -348,4 +349,18 @@ func signingRow(rows []auth.Key) (auth.Key, bool) {
 // row, and a secret that comes back is found again.
 func keyID(secret []byte) string {
 	return "hs256-" + token.NewHS256("", secret).Fingerprint()[:16]
+}
+
+// MAC authenticates data that this server gives away and wants back unchanged,
+// such as cursors, by the signing key.
+func (r *Ring) MAC(label string, data []byte) []byte { return r.Signing().MAC(label, data) }
+
+// CheckMAC reports whether a key that is still accepted made the MAC.
+func (r *Ring) CheckMAC(label string, data, mac []byte) bool {
+	for _, k := range r.Accepted("", false) {
+		if hmac.Equal(k.MAC(label, data), mac) {
+			return true
+		}
+	}
+	return false
 }

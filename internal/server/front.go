@@ -44,6 +44,11 @@ type front struct {
 	}
 }
 
+// patient is a handler some of whose requests may take longer.
+type patient interface {
+	Patience(r *http.Request) time.Duration
+}
+
 // newID gives a request id: 8 random hex digits of this process and a counter.
 func (f *front) newID() string {
 	b := append(make([]byte, 0, 32), f.ids.prefix...)
@@ -154,7 +159,11 @@ func (f *front) serve(e *exchange, r *http.Request) {
 			api.WriteStarting(e)
 			return
 		}
-		ctx := &requestContext{Context: r.Context(), exchange: e, deadline: time.Now().Add(requestTime)}
+		limit := requestTime
+		if p, ok := (*h).(patient); ok {
+			limit += p.Patience(r)
+		}
+		ctx := &requestContext{Context: r.Context(), exchange: e, deadline: time.Now().Add(limit)}
 		defer ctx.release()
 		r = r.WithContext(ctx)
 		(*h).ServeHTTP(e, r)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,6 +41,10 @@ type RunOptions struct {
 	Store auth.Store
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
+	// Setup, when not nil, is told the address of the page on which the first
+	// administrator is made, where there are no users yet. The address is a
+	// secret: it goes to whoever has started the server and to nobody else.
+	Setup func(address string)
 }
 
 // OpenStore opens the database that the configuration names, migrated to this
@@ -234,6 +239,8 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 		a.failures.Run,
 		func(ctx context.Context) { followKeys(ctx, a.ring, log) },
 		func(ctx context.Context) { sweep(ctx, store, cfg.Audit.Retention.Std(), sweepEvery, now, log) },
+		func(ctx context.Context) { sample(ctx, a.accounts, log) },
+		func(ctx context.Context) { indexUsers(ctx, store, log) },
 	} {
 		running.Go(func() { work(background) })
 	}
@@ -241,7 +248,8 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 	defer stop()
 
 	handler := api.New(api.Options{
-		Sessions: a.sessions, Logins: a.logins, Accounts: a.accounts, Client: clientOf,
+		Sessions: a.sessions, Logins: a.logins, Accounts: a.accounts, Services: a.accounts, Client: clientOf,
+		Sealer: a.ring, System: system(cfg, store, now()), Stopping: ctx.Done(),
 		Log:               slog.New(requestLog{log.Handler()}),
 		RegistrationRoles: cfg.Registration.Roles, RegistrationOpen: cfg.Registration.Open,
 		HideSchema: !cfg.Docs.Public, Docs: pages.docs(), Now: now,
@@ -257,6 +265,9 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 	log.Info("serving", "address", listener.Addr().String(), "tls", cfg.TLS.Cert != "")
 	for _, w := range cfg.Warnings() {
 		log.Warn(w)
+	}
+	if err := offerSetup(ctx, cfg, a.accounts, listener.Addr().String(), opts.Setup); err != nil {
+		return err
 	}
 	if opts.Ready != nil {
 		opts.Ready(listener.Addr().String())
@@ -275,6 +286,39 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 		return fmt.Errorf("shut down: %w", err)
 	}
 	return nil
+}
+
+// offerSetup makes the link to the set-up page where somebody can be told of it.
+func offerSetup(ctx context.Context, cfg *config.Config, accounts *account.Service, address string, tell func(string)) error {
+	if tell == nil || !cfg.UI.Enabled {
+		return nil
+	}
+	token, err := accounts.MakeSetupLink(ctx)
+	if err != nil || token == "" {
+		return err //nolint:wrapcheck // It says what it is.
+	}
+	base := strings.TrimSuffix(cfg.PublicURL, "/")
+	if base == "" {
+		base = localURL(cfg, address)
+	}
+	tell(base + "/setup#" + token)
+	return nil
+}
+
+// localURL is the server's address for a browser on this machine.
+func localURL(cfg *config.Config, address string) string {
+	scheme := "http://"
+	if cfg.TLS.Cert != "" {
+		scheme = "https://"
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return scheme + address
+	}
+	if ip, err := netip.ParseAddr(host); err != nil || ip.IsUnspecified() || ip.IsLoopback() {
+		host = "localhost"
+	}
+	return scheme + net.JoinHostPort(host, port)
 }
 
 // openOwn opens SQLite with the data folder locked against a second server.

@@ -40,6 +40,8 @@ type Revoked struct {
 	// overflow is true while there are more rows than bound: then memory
 	// holds nothing and the table is asked.
 	overflow bool
+	// changed is closed when rows are applied; whoever waits takes a new one.
+	changed chan struct{}
 
 	// last is the mark of the feed; only the feed moves it.
 	last   atomic.Int64
@@ -59,7 +61,7 @@ func NewRevoked(store auth.Store, now func() time.Time, log *slog.Logger, bound 
 	if bound == 0 {
 		bound = DefaultBound
 	}
-	r := &Revoked{store: store, now: now, log: log, bound: bound}
+	r := &Revoked{store: store, now: now, log: log, bound: bound, changed: make(chan struct{})}
 	r.clear()
 	return r
 }
@@ -76,6 +78,8 @@ func (r *Revoked) Apply(rows ...auth.Revocation) {
 	now := r.now().Unix()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	close(r.changed)
+	r.changed = make(chan struct{})
 	for _, row := range rows {
 		until := row.Until.Unix() + 1
 		if until <= now || r.overflow && row.Kind != auth.RevokedAll {
@@ -104,6 +108,13 @@ func (r *Revoked) Apply(rows ...auth.Revocation) {
 		r.all, r.overflow = all, true
 		r.log.Warn("more revocations than memory holds: asking the table", "bound", r.bound)
 	}
+}
+
+// Changed gives a channel that is closed when rows are applied after this call.
+func (r *Revoked) Changed() <-chan struct{} {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.changed
 }
 
 func (r *Revoked) size() int { return len(r.sessions) + len(r.tokens) + len(r.users) }

@@ -268,6 +268,7 @@ const (
 		(SELECT seq FROM revocations WHERE until < $1 ORDER BY until LIMIT $2)`
 	sweepEvents = `DELETE FROM events WHERE id IN
 		(SELECT id FROM events WHERE at < $1 ORDER BY at LIMIT $2)`
+	sweepSamples = `DELETE FROM samples WHERE at IN (SELECT at FROM samples WHERE at < $1 ORDER BY at LIMIT $2)`
 )
 
 // Sweep implements auth.SessionWriter.
@@ -276,7 +277,7 @@ func (t Tx) Sweep(ctx context.Context, now, eventsBefore time.Time, after string
 		query  string
 		before time.Time
 	}{
-		{sweepRevocations, now}, {sweepEvents, eventsBefore},
+		{sweepRevocations, now}, {sweepLinks, now}, {sweepEvents, eventsBefore}, {sweepSamples, eventsBefore},
 	} {
 		n, err := t.Exec(ctx, s.query, Micros(s.before), int64(limit))
 		if err != nil {

@@ -86,43 +86,53 @@ func (t Tx) Users(ctx context.Context, f auth.UserFilter) ([]auth.User, error) {
 	if limit <= 0 {
 		limit = 1000
 	}
-	rows, err := t.Query(ctx, users, f.After, (*string)(f.Role), f.IsActive, limit)
+	all, err := t.users(ctx, users, f.After, (*string)(f.Role), f.IsActive, limit)
+	return all, wrap(err, "list users")
+}
+
+// users collects a query of UserColumns.
+func (t Tx) users(ctx context.Context, query string, args ...any) ([]auth.User, error) {
+	rows, err := t.Query(ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("list users: %w", err)
+		return nil, err
 	}
 	defer rows.Close()
 	var all []auth.User
 	for rows.Next() {
 		var r UserRow
 		if err := rows.Scan(r.Dest()...); err != nil {
-			return nil, fmt.Errorf("list users: %w", err)
+			return nil, err
 		}
 		all = append(all, r.User())
 	}
-	return all, wrap(rows.Err(), "list users")
+	return all, rows.Err()
 }
 
 const insertUser = `INSERT INTO users (email, email_key, first_name, last_name, phone, role, is_active, password,
-		credential_version, gen, created_at, updated_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9, $9)
+		credential_version, gen, created_at, updated_at, name_key, search_version)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9, $9, $10, $11)
 	RETURNING ` + UserColumns
 
 // InsertUser implements auth.UserWriter.
 func (t Tx) InsertUser(ctx context.Context, n auth.NewUser, now time.Time) (auth.User, error) {
 	u, err := user(t.QueryRow(ctx, insertUser, n.Email.Shown, n.Email.Key, n.FirstName, n.LastName, n.Phone,
-		string(n.Role), n.IsActive, n.Password, Micros(now)))
-	if err != nil && t.Engine.Violates(err, "users_email_key") {
-		return auth.User{}, auth.ErrEmailTaken
+		string(n.Role), n.IsActive, n.Password, Micros(now), nameKey(n.FirstName, n.LastName), int64(searchVersion)))
+	if err != nil {
+		if t.Engine.Violates(err, "users_email_key") {
+			return auth.User{}, auth.ErrEmailTaken
+		}
+		return auth.User{}, wrap(err, "insert user")
 	}
-	return u, wrap(err, "insert user")
+	return u, t.index(ctx, u, true)
 }
 
 const updateUser = `UPDATE users SET
 		first_name = COALESCE($1, first_name), last_name = COALESCE($2, last_name), phone = COALESCE($3, phone),
 		role = COALESCE($4, role), is_active = COALESCE($5, is_active), password = COALESCE($6, password),
 		credential_version = credential_version + $7, gen = gen + $8,
-		valid_after = COALESCE($9, valid_after), updated_at = COALESCE($10, updated_at)
-	WHERE id = $11 AND credential_version = COALESCE($12, credential_version)
+		valid_after = COALESCE($9, valid_after), updated_at = COALESCE($10, updated_at),
+		email = COALESCE($11, email), email_key = COALESCE($12, email_key)
+	WHERE id = $13 AND credential_version = COALESCE($14, credential_version)
 	RETURNING ` + UserColumns
 
 const userExists = `SELECT EXISTS (SELECT 1 FROM users WHERE id = $1)`
@@ -145,8 +155,15 @@ func (t Tx) UpdateUser(ctx context.Context, id int64, c auth.UserChange, now tim
 	if c.RaiseGen {
 		raiseGen = 1
 	}
+	var shown, emailKey *string
+	if c.Email != nil {
+		shown, emailKey = &c.Email.Shown, &c.Email.Key
+	}
 	u, err := user(t.QueryRow(ctx, updateUser, c.FirstName, c.LastName, c.Phone, (*string)(c.Role), c.IsActive,
-		password, raiseVersion, raiseGen, validAfter, updatedAt, id, c.IfCredentialVersion))
+		password, raiseVersion, raiseGen, validAfter, updatedAt, shown, emailKey, id, c.IfCredentialVersion))
+	if err != nil && c.Email != nil && t.Engine.Violates(err, "users_email_key") {
+		return auth.User{}, auth.ErrEmailTaken
+	}
 	if errors.Is(err, auth.ErrNotFound) && c.IfCredentialVersion != nil {
 		var exists bool
 		if err := t.QueryRow(ctx, userExists, id).Scan(&exists); err != nil {
@@ -156,7 +173,13 @@ func (t Tx) UpdateUser(ctx context.Context, id int64, c auth.UserChange, now tim
 			return auth.User{}, auth.ErrConflict
 		}
 	}
-	return u, wrap(err, "update user %d", id)
+	if err != nil {
+		return auth.User{}, wrap(err, "update user %d", id)
+	}
+	if c.Email != nil || c.FirstName != nil || c.LastName != nil || c.Role != nil || c.IsActive != nil {
+		return u, t.index(ctx, u, false)
+	}
+	return u, nil
 }
 
 const deleteUser = `DELETE FROM users WHERE id = $1 RETURNING ` + UserColumns
@@ -164,7 +187,11 @@ const deleteUser = `DELETE FROM users WHERE id = $1 RETURNING ` + UserColumns
 // DeleteUser implements auth.UserWriter.
 func (t Tx) DeleteUser(ctx context.Context, id int64) (auth.User, error) {
 	u, err := user(t.QueryRow(ctx, deleteUser, id))
-	return u, wrap(err, "delete user %d", id)
+	if err != nil {
+		return auth.User{}, wrap(err, "delete user %d", id)
+	}
+	_, err = t.Exec(ctx, dropWords, id)
+	return u, wrap(err, "drop the words of user %d", id)
 }
 
 // wrap says what was being done. Errors of the domain (ErrNotFound) stay bare,

@@ -12,13 +12,20 @@ CREATE TABLE events (
     count      BIGINT  NOT NULL,
     detail     TEXT    NOT NULL,
     minute     BIGINT
-);
+, changes TEXT NOT NULL DEFAULT '');
 
-CREATE INDEX events_at ON events (at);
+CREATE INDEX events_at ON events (at, id);
 
 CREATE UNIQUE INDEX events_fold ON events (minute, user_id, address) WHERE minute IS NOT NULL;
 
+CREATE INDEX events_kind ON events (kind, at, id);
+
 CREATE INDEX events_user ON events (user_id, id);
+
+CREATE TABLE guards (
+    name TEXT   PRIMARY KEY NOT NULL,
+    n    BIGINT NOT NULL
+);
 
 CREATE TABLE keys (
     id           TEXT    PRIMARY KEY NOT NULL,
@@ -31,6 +38,18 @@ CREATE TABLE keys (
     retired_at   BIGINT,
     accept_until BIGINT
 );
+
+CREATE TABLE links (
+    hash       TEXT   PRIMARY KEY NOT NULL,
+    kind       TEXT   NOT NULL CHECK (kind IN ('reset', 'setup')),
+    user_id    BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires    BIGINT NOT NULL
+);
+
+CREATE INDEX links_expires ON links (expires);
+
+CREATE INDEX links_user ON links (user_id, kind);
 
 CREATE TABLE revocation_clock (
     one        INTEGER PRIMARY KEY CHECK (one = 1),
@@ -50,6 +69,22 @@ CREATE TABLE revocations (
 CREATE INDEX revocations_key ON revocations (kind, key);
 
 CREATE INDEX revocations_until ON revocations (until);
+
+CREATE TABLE samples (
+    at            BIGINT PRIMARY KEY NOT NULL,
+    live_sessions BIGINT NOT NULL
+);
+
+CREATE TABLE service_keys (
+    id         TEXT   PRIMARY KEY NOT NULL,
+    name       TEXT   NOT NULL,
+    scope      TEXT   NOT NULL,
+    hash       TEXT   NOT NULL,
+    created_at BIGINT NOT NULL,
+    revoked_at BIGINT
+);
+
+CREATE UNIQUE INDEX service_keys_hash ON service_keys (hash);
 
 CREATE TABLE sessions (
     id         TEXT   PRIMARY KEY NOT NULL,
@@ -72,6 +107,15 @@ CREATE UNIQUE INDEX sessions_origin_jti ON sessions (origin_jti) WHERE origin_jt
 
 CREATE INDEX sessions_user ON sessions (user_id, created_at) WHERE revoked_at IS NULL;
 
+CREATE TABLE user_words (
+    class   BIGINT NOT NULL,
+    word    TEXT   NOT NULL,
+    user_id BIGINT NOT NULL,
+    PRIMARY KEY (class, word, user_id)
+) WITHOUT ROWID;
+
+CREATE INDEX user_words_user ON user_words (user_id, word);
+
 CREATE TABLE users (
     id                 INTEGER PRIMARY KEY AUTOINCREMENT,
     email              TEXT    NOT NULL,
@@ -88,6 +132,16 @@ CREATE TABLE users (
     created_at         BIGINT  NOT NULL,
     updated_at         BIGINT  NOT NULL,
     last_login         BIGINT
-);
+, name_key TEXT NOT NULL DEFAULT '', search_version BIGINT NOT NULL DEFAULT 0);
+
+CREATE INDEX users_created ON users (created_at, id);
 
 CREATE UNIQUE INDEX users_email_key ON users (email_key);
+
+CREATE INDEX users_last_login ON users (COALESCE(last_login, 0), id);
+
+CREATE INDEX users_name ON users (name_key, id);
+
+CREATE INDEX users_role ON users (role, is_active, id);
+
+CREATE INDEX users_unindexed ON users (id) WHERE search_version < 1;

@@ -48,6 +48,9 @@ func Run(t *testing.T, open func(*testing.T) auth.Store) {
 		{"end", endFacts},
 		{"key", keyFacts},
 		{"event", eventFacts},
+		{"search", searchFacts},
+		{"link", linkFacts},
+		{"audit", auditFacts},
 		{"race", raceFacts},
 	} {
 		t.Run(group.name, func(t *testing.T) {

@@ -1,0 +1,67 @@
+package api_test
+
+import (
+	"context"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/account"
+	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/session"
+)
+
+// What administrators do has tests of its own, with the real acts
+// (e2e/administration): here the acts only fill the interface.
+
+func (a *acts) Feed(context.Context, int64, time.Duration, <-chan struct{}) (session.FeedPage, error) {
+	return session.FeedPage{}, nil
+}
+
+func (a *acts) ServiceKey(context.Context, string) (auth.ServiceKey, error) {
+	return auth.ServiceKey{}, auth.ErrNotFound
+}
+
+func (a *acts) UserOf(context.Context, auth.User, int64) (auth.User, error) { return john, nil }
+
+func (a *acts) Users(context.Context, auth.UserSearch) (auth.UserPage, error) {
+	return auth.UserPage{}, nil
+}
+
+func (a *acts) SessionsOf(context.Context, auth.User, int64) ([]auth.Session, error) { return nil, nil }
+
+func (a *acts) Audit(context.Context, auth.User, auth.AuditFilter) ([]auth.AuditEvent, error) {
+	return nil, nil
+}
+
+func (a *acts) Stats(context.Context, int) (account.Stats, error) { return account.Stats{}, nil }
+
+func (a *acts) CreateUser(context.Context, *account.Actor, account.Draft) (auth.User, error) {
+	return john, nil
+}
+
+func (a *acts) EditUser(context.Context, *account.Actor, int64, account.Edit, []string) (auth.User, error) {
+	return john, nil
+}
+
+func (a *acts) SetActive(context.Context, *account.Actor, int64, bool) (auth.User, error) {
+	return john, nil
+}
+
+func (a *acts) SignOut(context.Context, *account.Actor, int64) (int, error) { return 0, nil }
+
+func (a *acts) Delete(context.Context, *account.Actor, int64, []string) error { return nil }
+
+func (a *acts) MakeResetLink(context.Context, *account.Actor, int64) (string, time.Time, error) {
+	return "", time.Time{}, nil
+}
+
+func (a *acts) CheckReset(context.Context, string) (auth.User, time.Time, error) {
+	return john, time.Time{}, nil
+}
+
+func (a *acts) ResetPassword(context.Context, account.Reset, auth.Client) error { return nil }
+
+func (a *acts) CheckSetup(context.Context, string) (time.Time, error) { return time.Time{}, nil }
+
+func (a *acts) SetUp(context.Context, string, account.Registration, auth.Client) (session.Tokens, auth.User, error) {
+	return pair, john, nil
+}
