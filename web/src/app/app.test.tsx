@@ -120,7 +120,7 @@ test("a refused sign-in keeps what was typed and takes the focus to what is wron
   await user.keyboard("{Enter}");
   const alert = await screen.findByRole("alert");
   expect(alert).toHaveTextContent(en.wrongCredentials);
-  expect(alert).toHaveFocus();
+  await waitFor(() => expect(alert).toHaveFocus());
   expect(screen.getByLabelText("Password")).toHaveValue("wrong");
   // A failed login is no reason to refresh: the one refresh is from finding out who one is.
   expect(sent.filter((s) => s.startsWith("POST /api/auth/token/refresh/")).length).toBeLessThanOrEqual(1);

@@ -23,6 +23,8 @@ const server: Record<string, string> = {
     "Der letzte aktive Admin lässt sich weder deaktivieren noch herabstufen noch löschen.",
   "The resource was changed meanwhile.": "Das wurde inzwischen geändert.",
   "This link is not valid or has expired.": "Dieser Link gilt nicht oder ist abgelaufen.",
+  "The account is not active.": "Das Konto ist nicht aktiv.",
+  "Invalid cursor": "Diese Seite der Liste gibt es nicht mehr.",
   "Null characters are not allowed.": "Nullzeichen sind nicht erlaubt.",
 };
 

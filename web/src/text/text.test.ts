@@ -18,7 +18,7 @@ function all(text: object, at = ""): Map<string, string> {
       for (const [k, v] of all(value("something_new"), `${path}.`)) found.set(k, v);
     else if (typeof value === "object") for (const [k, v] of all(value, `${path}.`)) found.set(k, v);
     else if (typeof value === "function")
-      found.set(path, value(path.startsWith("events.") ? event : 3, "x", "y"));
+      found.set(path, value(path.startsWith("events.") ? event : 3, "7", "9"));
     else found.set(path, value);
   }
   return found;

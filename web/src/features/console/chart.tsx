@@ -10,7 +10,8 @@ export type Unit = "hour" | "day";
 export type Line = {
   id: string;
   name: string;
-  points: { at: string; n: number }[];
+  /** null where it was not counted. */
+  points: { at: string; n: number | null }[];
   /** Told by the stroke, too: what went wrong is dashed. */
   look: "main" | "danger";
 };
@@ -71,6 +72,12 @@ function useTimeNames(unit: Unit): { full: (at: Date) => string; tick: (at: Date
   };
 }
 
+/** A number as people write it; a dash where it was not counted. */
+function useCount(): (n: number | null | undefined) => string {
+  const t = useConsoleText();
+  return (n) => (n === null || n === undefined ? "–" : t.number(n));
+}
+
 /** How wide an element is, and stays told. */
 function useWidth(): [(element: HTMLElement | null) => void, number] {
   const [element, setElement] = useState<HTMLElement | null>(null);
@@ -105,19 +112,20 @@ function Plot({ title, unit, lines }: { title: string; unit: Unit; lines: Line[]
   const last = times.length - 1;
   const right = Math.max(...lines.map((l) => l.name.length)) * letter + 12;
   const end = Math.max(width - right, left + 1);
-  const most = Math.max(1, ...lines.flatMap((l) => l.points.map((p) => p.n)));
+  const most = Math.max(1, ...lines.flatMap((l) => l.points.map((p) => p.n ?? 0)));
   const x = (unit === "day" ? scaleUtc : scaleTime)<number>({
     domain: [times[0] ?? new Date(0), times[last] ?? new Date(1)],
     range: [left, end],
   });
   const y = scaleLinear<number>({ domain: [0, most], range: [height - bottom, top], nice: 4 });
+  const count = useCount();
   const place = (i: number) => x(times[i] ?? new Date(0));
   const sentence = (i: number) =>
-    `${names.full(times[i] ?? new Date(0))}: ${lines.map((l) => `${t.number(l.points[i]?.n ?? 0)} ${l.name}`).join(", ")}`;
+    `${names.full(times[i] ?? new Date(0))}: ${lines.map((l) => `${count(l.points[i]?.n)} ${l.name}`).join(", ")}`;
   const short = new Intl.NumberFormat(language, { notation: "compact" });
 
   const labels = spread(
-    lines.map((l) => y(l.points.at(-1)?.n ?? 0)),
+    lines.map((l) => y(l.points.findLast((p) => p.n !== null)?.n ?? 0)),
     top + 4,
     height - bottom,
   );
@@ -202,7 +210,8 @@ function Plot({ title, unit, lines }: { title: string; unit: Unit; lines: Line[]
                     <AreaClosed
                       data={l.points}
                       x={(_, j) => place(j)}
-                      y={(p) => y(p.n)}
+                      y={(p) => y(p.n ?? 0)}
+                      defined={(p) => p.n !== null}
                       yScale={y}
                       fill="currentColor"
                       fillOpacity={0.1}
@@ -211,12 +220,22 @@ function Plot({ title, unit, lines }: { title: string; unit: Unit; lines: Line[]
                   <LinePath
                     data={l.points}
                     x={(_, j) => place(j)}
-                    y={(p) => y(p.n)}
+                    y={(p) => y(p.n ?? 0)}
+                    defined={(p) => p.n !== null}
                     stroke="currentColor"
                     strokeWidth={2}
                     strokeLinejoin="round"
                     {...(looks[l.look].dash ? { strokeDasharray: looks[l.look].dash } : {})}
                   />
+                  {l.points.map(
+                    (p, j) =>
+                      // What stands alone makes no line.
+                      p.n !== null &&
+                      l.points[j - 1]?.n == null &&
+                      l.points[j + 1]?.n == null && (
+                        <circle key={p.at} cx={place(j)} cy={y(p.n)} r={2.5} fill="currentColor" />
+                      ),
+                  )}
                   <text
                     x={end + 8}
                     y={(labels[i] ?? 0) + 4}
@@ -238,17 +257,20 @@ function Plot({ title, unit, lines }: { title: string; unit: Unit; lines: Line[]
                     stroke="currentColor"
                     strokeDasharray="2 3"
                   />
-                  {lines.map((l) => (
-                    <circle
-                      key={l.id}
-                      cx={place(at)}
-                      cy={y(l.points[at]?.n ?? 0)}
-                      r={4}
-                      strokeWidth={2}
-                      stroke="currentColor"
-                      className={classes("fill-surface", looks[l.look].text)}
-                    />
-                  ))}
+                  {lines.map(
+                    (l) =>
+                      l.points[at]?.n != null && (
+                        <circle
+                          key={l.id}
+                          cx={place(at)}
+                          cy={y(l.points[at]?.n ?? 0)}
+                          r={4}
+                          strokeWidth={2}
+                          stroke="currentColor"
+                          className={classes("fill-surface", looks[l.look].text)}
+                        />
+                      ),
+                  )}
                 </g>
               )}
             </>
@@ -286,6 +308,7 @@ export function spread(wanted: number[], low: number, high: number): number[] {
 function Behind({ title, unit, lines }: { title: string; unit: Unit; lines: Line[] }) {
   const t = useConsoleText();
   const names = useTimeNames(unit);
+  const count = useCount();
   return (
     <details className="mt-2 text-small">
       <summary className="inline-flex min-h-11 items-center underline underline-offset-4">{t.table}</summary>
@@ -318,7 +341,7 @@ function Behind({ title, unit, lines }: { title: string; unit: Unit; lines: Line
                 </th>
                 {lines.map((l) => (
                   <td key={l.id} className="py-1 pr-4 text-right">
-                    {t.number(l.points[i]?.n ?? 0)}
+                    {count(l.points[i]?.n)}
                   </td>
                 ))}
               </tr>

@@ -283,7 +283,7 @@ test("who was slower learns what the quicker one did, and keeps what was typed",
   const alert = await screen.findByRole("alert");
   expect(alert).toHaveTextContent("was changed meanwhile");
   expect(alert).toHaveTextContent("First name: Barbara → Theirs");
-  expect(alert).toHaveFocus();
+  await waitFor(() => expect(alert).toHaveFocus());
   expect(last).toHaveValue("Mine");
   expect(screen.getByLabelText("First name")).toHaveValue("Theirs");
   await user.click(screen.getByRole("button", { name: en.edit }));

@@ -1,7 +1,7 @@
 import { zodResolver } from "@hookform/resolvers/zod";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
-import { useForm } from "react-hook-form";
+import { useForm, useWatch } from "react-hook-form";
 import { useBlocker } from "react-router";
 import * as z from "zod/mini";
 import type { Answer } from "../../ask";
@@ -66,7 +66,10 @@ function Form({ answer }: { answer: Answer<User> }) {
     shouldFocusError: false,
     reValidateMode: "onSubmit",
   });
-  const { errors, isDirty, dirtyFields } = form.formState;
+  const { errors } = form.formState;
+  // The form's own isDirty forgets what is kept when newer values come.
+  const typed = useWatch({ control: form.control });
+  const isDirty = names.some((name) => (typed[name] ?? user[name]) !== user[name]);
   const labels = {
     first_name: text.firstName,
     last_name: text.lastName,
@@ -102,7 +105,7 @@ function Form({ answer }: { answer: Answer<User> }) {
   const submit = form.handleSubmit(
     (input) => {
       setProblems([]);
-      const changed = Object.fromEntries(names.filter((n) => dirtyFields[n]).map((n) => [n, input[n]]));
+      const changed = Object.fromEntries(names.filter((n) => input[n] !== user[n]).map((n) => [n, input[n]]));
       if (Object.keys(changed).length === 0) toast(t.userSaved(nameOf(user)));
       else save.mutate(changed);
     },

@@ -19,7 +19,7 @@ import { StateBadge } from "./badges";
 import { Bulk, type BulkJob } from "./bulk";
 import { Guard, LoadFailed } from "./guard";
 import { useKept } from "./kept";
-import { nameOf, roleNames } from "./names";
+import { isStatus, nameOf, roleNames } from "./names";
 import { useConsoleText } from "./text";
 import {
   cursorOf,
@@ -78,6 +78,19 @@ function Users({ may }: { may: May }) {
   useEffect(() => {
     if (parts > 0 && unfilled && !isFetching && !isError) void fetchNextPage();
   }, [parts, unfilled, isFetching, isError, fetchNextPage]);
+
+  // A place in a list that is no more, of an old address say: the list begins at its beginning then.
+  const lost = filters.cursor !== "" && isStatus(query.error, 404);
+  useEffect(() => {
+    if (!lost) return;
+    setParams(
+      (now) => {
+        now.delete("cursor");
+        return now;
+      },
+      { replace: true },
+    );
+  }, [lost, setParams]);
 
   const data = useKept(query.data);
   const users = data?.pages.flatMap((page) => page.results) ?? [];

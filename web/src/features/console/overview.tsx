@@ -14,7 +14,8 @@ import { useConsoleText } from "./text";
 // What draws comes when there is something to draw.
 const Chart = lazy(() => import("./chart"));
 
-type Point = { at: string; count: number };
+/** null is what was not counted: the server did not run. */
+type Point = { at: string; count: number | null };
 type Stats = {
   unit: Unit;
   series: {
@@ -83,7 +84,7 @@ function Overview() {
   );
 }
 
-const sum = (points: Point[]) => points.reduce((n, p) => n + p.count, 0);
+const sum = (points: Point[]) => points.reduce((n, p) => n + (p.count ?? 0), 0);
 
 function Charts({ stats, days, busy }: { stats: Stats; days: Range; busy: boolean }) {
   const t = useConsoleText();
@@ -91,7 +92,7 @@ function Charts({ stats, days, busy }: { stats: Stats; days: Range; busy: boolea
   const { logged_in, login_failed, registered, live_sessions } = stats.series;
   const per = unit === "hour" ? t.perHour : t.perDay;
   const range = t.ranges[days];
-  const counts = live_sessions.map((p) => p.count);
+  const counts = live_sessions.flatMap((p) => p.count ?? []);
   const line = (id: string, name: string, points: Point[], look: Line["look"]): Line => ({
     id,
     name,
