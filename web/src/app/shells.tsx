@@ -69,7 +69,7 @@ export function SignedIn() {
       }
       fallback={<Navigate to={auth.reason === "logout" ? paths.signIn : signInFrom(here)} replace />}
     >
-      <Frame bar={<Bar />}>
+      <Frame bar={<Bar />} wide={pathname.startsWith(paths.admin)}>
         <Page />
       </Frame>
     </RequireAuth>
@@ -109,7 +109,7 @@ function Bar() {
         aria-label={text.navigation}
         className="fixed inset-x-0 bottom-0 z-10 border-t border-line bg-surface sm:static sm:border-0"
       >
-        <ul className="mx-auto flex max-w-md justify-around sm:gap-1">
+        <ul className="mx-auto flex max-w-md justify-around sm:max-w-none sm:gap-1">
           {shown.map(({ to, name, icon: Icon }) => (
             <li key={to} className="grow sm:grow-0">
               <NavLink
@@ -117,7 +117,7 @@ function Bar() {
                 end={to === paths.home}
                 className={({ isActive }) =>
                   classes(
-                    "flex min-h-14 flex-col items-center justify-center gap-0.5 border-b-2 px-2 text-small sm:px-3 sm:flex-row sm:gap-2",
+                    "flex min-h-14 flex-col items-center justify-center gap-0.5 border-b-2 px-1.5 text-small whitespace-nowrap sm:px-3 sm:flex-row sm:gap-2",
                     isActive
                       ? "border-brass font-semibold text-ink"
                       : "border-transparent text-soft hover:text-ink",

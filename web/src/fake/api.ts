@@ -281,7 +281,7 @@ export function makeWorld({ users = 60, events = 120 } = {}): World {
           at: ago((buckets - 1 - i) * length),
           count: Math.round(
             height *
-              (1.1 + Math.sin((i / (unit === "hour" ? 24 : 7)) * 2 * Math.PI) + 0.3 * Math.sin(i * wave)),
+              (1.4 + Math.sin((i / (unit === "hour" ? 24 : 7)) * 2 * Math.PI) + 0.3 * Math.sin(i * wave)),
           ),
         }));
       return HttpResponse.json({

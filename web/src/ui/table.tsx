@@ -45,7 +45,7 @@ export function Table({
               scope="col"
               aria-sort={sort?.now}
               className={classes(
-                "sticky top-0 z-[1] border-b border-edge bg-paper py-1 pr-4 font-medium",
+                "sticky top-0 z-[1] border-b border-edge bg-paper py-1 pr-4 font-medium wrap-break-word",
                 className,
               )}
             >

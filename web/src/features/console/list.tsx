@@ -460,9 +460,10 @@ function UserTable({
               <RowHead className="lg:max-w-64">
                 <Link
                   to={userPath(user.id)}
+                  title={name}
                   className="inline-flex min-h-11 items-center underline decoration-edge underline-offset-4 hover:decoration-current"
                 >
-                  {name}
+                  <span className="line-clamp-3">{name}</span>
                 </Link>
               </RowHead>
               <Cell className="lg:max-w-72">{user.email}</Cell>

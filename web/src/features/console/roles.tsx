@@ -76,7 +76,7 @@ function Power({ of, permission, all }: { of: RolePowers; permission: string; al
   const grant = of.permissions.find((p) => p.permission === permission);
   if (!grant)
     return (
-      <span className="inline-flex items-center gap-1.5 text-soft">
+      <span className="inline-flex items-center gap-1.5 align-bottom text-soft">
         <Minus size={16} aria-hidden="true" />
         <span className="lg:sr-only">{t.mayNot}</span>
       </span>
@@ -88,7 +88,7 @@ function Power({ of, permission, all }: { of: RolePowers; permission: string; al
         ? t.mayAll
         : grant.roles.map((r) => text.roles[r]).join(", ");
   return (
-    <span className="inline-flex items-center gap-1.5">
+    <span className="inline-flex items-center gap-1.5 align-bottom">
       <Check size={16} aria-hidden="true" className="shrink-0 text-brass-text" />
       {whom}
     </span>

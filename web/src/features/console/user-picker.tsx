@@ -16,7 +16,7 @@ export function UserPicker({ user, onChange }: { user: string; onChange: (user: 
   if (user === "") return <Picker onPick={(picked) => onChange(String(picked.id))} />;
   const email = chosen.data?.data.email ?? t.userNumber(Number(user));
   return (
-    <div className="min-w-0 grow basis-56">
+    <div className="min-w-0 grow basis-48">
       <p className="mb-1 text-small font-medium">{t.userFilter}</p>
       <div className="flex min-h-11 items-center justify-between gap-2 rounded-card border border-brass bg-sunken pl-3">
         <span className="min-w-0 truncate">{email}</span>
@@ -73,7 +73,7 @@ function Picker({ onPick }: { onPick: (user: User) => void }) {
     }
   };
   return (
-    <div className="relative min-w-0 grow basis-56" onBlur={() => setOpen(false)}>
+    <div className="relative min-w-0 grow basis-48" onBlur={() => setOpen(false)}>
       <Field
         id={`${id}-field`}
         label={t.userFilter}

@@ -332,7 +332,7 @@ export const en = {
   may: "yes",
   mayAll: "all roles",
   mayNot: "no",
-  own: "Everybody looks after the own account, devices and password; that needs no permission.",
+  own: "Everybody looks after their own account, devices and password; that needs no permission.",
   permissions: {
     "users.read": "See users",
     "users.create": "Create users",
@@ -346,8 +346,8 @@ export const en = {
     "audit.read": "Read the audit log of everybody",
     "stats.read": "See the overview",
     "system.read": "See version, database, keys and settings",
-    "own.others": "See what others did on the own account",
-    "activity.others": "See what others did on the own account",
+    "own.others": "See what others did on one's own account",
+    "activity.others": "See what others did on one's own account",
   } as Record<string, string>,
 };
 
