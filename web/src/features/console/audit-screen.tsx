@@ -100,7 +100,9 @@ function Audit() {
       )}
       {!rows && query.isPending && <Shape label={text.loading} rows={8} />}
       {rows?.length === 0 && <p className="rounded-card border border-line bg-surface p-6">{t.noEvents}</p>}
-      {rows && rows.length > 0 && <Rows rows={rows} fresh={fresh} busy={current === undefined} />}
+      {rows && rows.length > 0 && (
+        <Rows rows={rows} fresh={fresh} busy={current === undefined && query.isFetching} />
+      )}
       {!live && pages.hasNextPage && !pages.isError && (
         <Button waiting={pages.isFetchingNextPage && text.waiting} onClick={() => void pages.fetchNextPage()}>
           {t.older}

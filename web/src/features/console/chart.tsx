@@ -314,7 +314,12 @@ function Behind({ title, unit, lines }: { title: string; unit: Unit; lines: Line
       <summary className="inline-flex min-h-11 items-center underline underline-offset-4">{t.table}</summary>
       {/* What scrolls is reached by the keyboard. */}
       {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-      <div role="region" aria-label={title} tabIndex={0} className="max-h-72 overflow-y-auto">
+      <div
+        role="region"
+        aria-label={`${title}: ${t.table}`}
+        tabIndex={0}
+        className="max-h-72 overflow-y-auto"
+      >
         <table className="w-full text-left tabular-nums">
           <caption className="sr-only">{title}</caption>
           <thead>

@@ -155,7 +155,7 @@ function Users({ may }: { may: May }) {
       {users.length > 0 && (
         <UserTable
           users={users}
-          busy={query.data === undefined}
+          busy={query.data === undefined && isFetching}
           ordering={filters.ordering}
           onOrder={(ordering) => choose({ ordering })}
           selectable={(user) => acts(user).length > 0}
@@ -202,13 +202,15 @@ function Users({ may }: { may: May }) {
           aria-label={t.selection}
           className="sticky bottom-16 z-[2] flex flex-wrap items-center gap-x-4 gap-y-2 rounded-card border border-edge bg-surface p-3 sm:bottom-2"
         >
-          <p role="status" className="font-medium tabular-nums">
-            {t.selected(selected.size)}
-          </p>
-          <div className="flex grow flex-wrap justify-end gap-2">
+          <div className="flex grow flex-wrap items-center justify-between gap-x-4">
+            <p role="status" className="font-medium tabular-nums">
+              {t.selected(selected.size)}
+            </p>
             <Button kind="quiet" onClick={() => setSelected(new Map())}>
               {t.unselect}
             </Button>
+          </div>
+          <div className="flex grow flex-wrap justify-end gap-2 sm:grow-0">
             {chosenFor("logout").length > 0 && (
               <Button onClick={() => setAsking("logout")}>{t.signOutMany(chosenFor("logout").length)}</Button>
             )}
