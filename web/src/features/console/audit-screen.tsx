@@ -68,7 +68,7 @@ function Audit() {
   const loaded = useMemo(() => pages.data?.pages.flatMap((page) => page.results), [pages.data]);
   const current = live ? tail.data?.results : loaded;
   const rows = useKept(current);
-  const fresh = useArrivals(tail.data?.results, live);
+  const fresh = useArrivals(tail.data?.results, live, loaded);
   const query = live ? tail : pages;
 
   return (
@@ -112,8 +112,15 @@ function Audit() {
   );
 }
 
-/** Which rows came with the last answer that brought any, since this is on. */
-function useArrivals(rows: AuditRow[] | undefined, on: boolean): ReadonlySet<number> {
+/**
+ * Which rows came with the last answer that brought any, since this is on. What was there `before` is not new; what came
+ * between then and the first answer is.
+ */
+function useArrivals(
+  rows: AuditRow[] | undefined,
+  on: boolean,
+  before: AuditRow[] | undefined,
+): ReadonlySet<number> {
   const [seen, setSeen] = useState<{
     rows?: AuditRow[];
     known?: ReadonlySet<number>;
@@ -121,10 +128,11 @@ function useArrivals(rows: AuditRow[] | undefined, on: boolean): ReadonlySet<num
   }>({ fresh: new Set() });
   if (on && rows && rows !== seen.rows) {
     const ids = rows.map((row) => row.id);
-    const fresh = seen.known ? ids.filter((id) => !seen.known?.has(id)) : [];
+    const known = seen.known ?? new Set((before ?? rows).map((row) => row.id));
+    const fresh = ids.filter((id) => !known.has(id));
     setSeen({
       rows,
-      known: new Set([...(seen.known ?? []), ...ids]),
+      known: new Set([...known, ...ids]),
       fresh: fresh.length > 0 ? new Set(fresh) : seen.fresh,
     });
   } else if (!on && seen.known) {

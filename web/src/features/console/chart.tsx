@@ -312,11 +312,11 @@ function Behind({ title, unit, lines }: { title: string; unit: Unit; lines: Line
   return (
     <details className="mt-2 text-small">
       <summary className="inline-flex min-h-11 items-center underline underline-offset-4">{t.table}</summary>
-      {/* What scrolls is reached by the keyboard. */}
-      {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
       <div
         role="region"
         aria-label={`${title}: ${t.table}`}
+        // What scrolls is reached by the keyboard.
+        // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
         tabIndex={0}
         className="max-h-72 overflow-y-auto"
       >
