@@ -304,7 +304,7 @@ test("the newer values can be taken", async () => {
   await user.click(screen.getByRole("button", { name: en.edit }));
   const alert = await screen.findByRole("alert");
   await user.click(within(alert).getByRole("button", { name: en.takeNewer }));
-  expect(last).toHaveValue("Theirs");
+  expect(screen.getByLabelText("Last name")).toHaveValue("Theirs");
   expect(screen.queryByRole("alert")).toBeNull();
 });
 

@@ -26,10 +26,16 @@ export function Details({ answer, editable }: { answer: Answer<User>; editable: 
   const text = useText();
   const t = useConsoleText();
   const user = answer.data;
+  const [beginning, setBeginning] = useState(0);
+  /** Lets go what was typed: the form begins anew, with what the server has. */
+  const startOver = () => {
+    setBeginning((n) => n + 1);
+    document.getElementById("details")?.focus();
+  };
   return (
     <Card id="details" title={t.details}>
       {editable ? (
-        <Form answer={answer} />
+        <Form key={beginning} answer={answer} startOver={startOver} />
       ) : (
         <dl className="grid grid-cols-[auto_minmax(0,1fr)] gap-x-6 gap-y-3">
           <dt className="text-soft">{text.firstName}</dt>
@@ -46,7 +52,7 @@ export function Details({ answer, editable }: { answer: Answer<User>; editable: 
   );
 }
 
-function Form({ answer }: { answer: Answer<User> }) {
+function Form({ answer, startOver }: { answer: Answer<User>; startOver: () => void }) {
   const text = useText();
   const t = useConsoleText();
   const toast = useToast();
@@ -111,11 +117,6 @@ function Form({ answer }: { answer: Answer<User> }) {
     },
     () => setProblems(ownProblems(form, names, "user", labels)),
   );
-  const startOver = () => {
-    form.reset({ first_name, last_name, email, phone });
-    setProblems([]);
-    setConflict(undefined);
-  };
 
   const blocker = useBlocker(({ currentLocation, nextLocation }) => {
     const signedIn = client.state.status === "signedIn";
