@@ -69,7 +69,7 @@ export function Frame({
       >
         {children}
       </main>
-      <Foot lift={bar !== undefined} />
+      <Foot lift={bar !== undefined} wide={wide} />
     </div>
   );
 }
@@ -89,13 +89,18 @@ function Offline() {
   );
 }
 
-function Foot({ lift }: { lift: boolean }) {
+function Foot({ lift, wide }: { lift: boolean; wide: boolean }) {
   const text = useText();
   const { language, speak } = useLanguage();
   const [theme, setTheme] = useTheme();
   return (
     <footer className={classes("border-t border-line", lift && "pb-16 sm:pb-0")} aria-label={text.settings}>
-      <div className="mx-auto flex w-full max-w-5xl flex-wrap items-center gap-x-4 gap-y-1 px-4 py-2 text-small">
+      <div
+        className={classes(
+          "mx-auto flex w-full flex-wrap items-center gap-x-4 gap-y-1 px-4 py-2 text-small",
+          wide ? "max-w-6xl" : "max-w-5xl",
+        )}
+      >
         <Choice
           id="theme"
           label={text.theme}
