@@ -64,6 +64,16 @@ export type ClientOptions = {
   now?: () => number;
 };
 
+/** What the page behind the set-up link sends. */
+export type SetUp = {
+  token: string;
+  email: string;
+  first_name: string;
+  last_name: string;
+  password: string;
+  password2: string;
+};
+
 /** What a request needs beside itself. */
 export type Prepared = {
   headers: Record<string, string>;
@@ -79,6 +89,15 @@ const aheadOf = (lifetime: number) => Math.min(60, lifetime / 10);
 
 /** The longest wait that setTimeout takes, in ms; a longer one would end at once. */
 const longestTimer = 2 ** 31 - 1;
+
+/** What the one-time links open; nobody needs to be signed in there. */
+const setUpPath = "/api/auth/setup/";
+const linkPaths = [
+  setUpPath,
+  "/api/auth/setup/check/",
+  "/api/auth/password/reset/check/",
+  "/api/auth/password/reset/confirm/",
+];
 
 /** For how long a busy server is waited for inside a refresh, in seconds. */
 const patience = 5;
@@ -220,7 +239,7 @@ export function createClient(options: ClientOptions = {}) {
   /** Whether a request is one that a refresh must not come before: signing in, and the refresh itself. */
   function isAuth(url: string | URL): boolean {
     const path = new URL(url, "http://x").pathname;
-    const own = [paths.login, paths.register, paths.refresh, paths.verify, paths.settings];
+    const own = [paths.login, paths.register, paths.refresh, paths.verify, paths.settings, ...linkPaths];
     return own.some((p) => path.endsWith(p) || path.endsWith(p.slice(0, -1)));
   }
 
@@ -758,6 +777,8 @@ export function createClient(options: ClientOptions = {}) {
 
     register: (input: Registration): Promise<User> => enter(paths.register, input),
     login: (input: Credentials): Promise<User> => enter(paths.login, input),
+    /** Makes the first administrator, with the token of the set-up link, and signs in. */
+    setUp: (input: SetUp): Promise<User> => enter(setUpPath, input),
     /**
      * Signs out here and in the other tabs. In cookie and hybrid mode it rejects, and one is still signed in, when the
      * server was not reached: only it can take the cookies back.

@@ -37,7 +37,7 @@ export function fieldErrors(error: unknown): Problems {
   return error instanceof LatchkeyError ? error.fields : {};
 }
 
-/** Makes the error of an answer. Every shape of the guide is read. */
+/** Makes the error of an answer that `fetch` gave. Every shape of the guide is read. */
 export async function errorOf(response: Response): Promise<LatchkeyError> {
   const after = Number(response.headers.get("Retry-After"));
   let body: unknown;

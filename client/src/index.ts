@@ -6,9 +6,10 @@ export {
   type Mode,
   type Prepared,
   type Reason,
+  type SetUp,
   type State,
 } from "./client.js";
-export { fieldErrors, LatchkeyError, NetworkError, type Problems } from "./errors.js";
+export { errorOf, fieldErrors, LatchkeyError, NetworkError, type Problems } from "./errors.js";
 export type { Pair, TokenStorage } from "./storage.js";
 export type {
   Credentials,

@@ -24,6 +24,9 @@ export interface Server {
   origin: string;
   port: number;
   log(): string;
+  // command runs the binary on the server's data, as its operator would, and
+  // gives what it prints.
+  command(args: string[], input?: string): Promise<string>;
   // stop has it end as an operator would, by SIGTERM, and removes its data.
   stop(): Promise<void>;
 }
@@ -45,6 +48,17 @@ export async function startServer({ engine = "sqlite", set = {} }: Settings = {}
     ...set,
   };
   for (const [name, value] of Object.entries(settings)) env[`LATCHKEY_${name}`] = value;
+
+  const command = async (args: string[], input = "") => {
+    const run = spawn(binary, args, { cwd: folder, env, stdio: ["pipe", "pipe", "pipe"] });
+    let out = "";
+    run.stdout.on("data", (part) => (out += String(part)));
+    run.stderr.on("data", (part) => (out += String(part)));
+    run.stdin.end(input);
+    const [code] = (await once(run, "close")) as [number];
+    if (code !== 0) throw new Error(`latchkey ${args.join(" ")} ended with ${code}: ${out}`);
+    return out;
+  };
 
   const child = spawn(binary, ["serve"], { cwd: folder, env, stdio: ["ignore", "ignore", "pipe"] });
   // Not "exit": what it has written by then has been read, too.
@@ -77,7 +91,7 @@ export async function startServer({ engine = "sqlite", set = {} }: Settings = {}
     const port = Number((await address).split(":").pop());
     const scheme = set["TLS_CERT"] ? "https" : "http";
     await ready(`${scheme}://127.0.0.1:${port}/readyz`);
-    return { origin: `${scheme}://localhost:${port}`, port, log: () => lines.join("\n"), stop };
+    return { origin: `${scheme}://localhost:${port}`, port, log: () => lines.join("\n"), command, stop };
   } catch (error) {
     await stop();
     throw error;

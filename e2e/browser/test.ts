@@ -82,6 +82,29 @@ export async function register(server: { origin: string }): Promise<Registered> 
   return { ...person, tokens };
 }
 
+// appoint makes an account with a role that nobody can register with, as an
+// operator does it.
+export async function appoint(server: Server, role: string, last: string): Promise<Person> {
+  people += 1;
+  const person = { email: `${role}${people}@example.com`, password: "a quiet brass door 7" };
+  await server.command(
+    [
+      "user",
+      "create",
+      person.email,
+      "--role",
+      role,
+      "--first-name",
+      "Ida",
+      "--last-name",
+      last,
+      "--password-stdin",
+    ],
+    `${person.password}\n`,
+  );
+  return person;
+}
+
 // call asks the API from outside of any browser.
 export function call(
   server: { origin: string },

@@ -5,7 +5,20 @@ export const paths = {
   register: "/create-account",
   profile: "/profile",
   security: "/security",
+  reset: "/reset",
+  setUp: "/setup",
+  admin: "/admin",
+  users: "/admin/users",
+  newUser: "/admin/users/new",
+  audit: "/admin/audit",
+  roles: "/admin/roles",
+  system: "/admin/system",
 } as const;
+
+/** One user's screen. */
+export function userPath(id: number): string {
+  return `${paths.users}/${id}`;
+}
 
 /** The sign-in page, with the way back to `from`. */
 export function signInFrom(from: string): string {

@@ -58,6 +58,7 @@ beforeEach(() => {
     http.get(api("profile/"), () => (signedIn ? HttpResponse.json(profile) : unauthorized())),
     http.post(api("token/refresh/"), unauthorized),
     http.get(api("sessions/"), () => HttpResponse.json({ expires, results: sessions })),
+    http.get(api("permissions/"), () => HttpResponse.json({ role: "employee", limited: false, roles: [] })),
     http.get(api("events/"), () => HttpResponse.json({ next: null, results: [] })),
     http.post(api("logout/"), () => {
       signedIn = false;
@@ -100,7 +101,9 @@ test("who is not signed in is sent to sign in, and back", async () => {
   await user.type(screen.getByLabelText("E-mail"), "ada@example.com");
   await user.type(screen.getByLabelText("Password"), "c0rrect-Horse-42");
   await user.click(screen.getByRole("button", { name: "Sign in" }));
-  await screen.findByRole("heading", { name: "Profile" });
+  const heading = await screen.findByRole("heading", { name: "Profile" });
+  // From the form, which waits until the screen has come, the focus goes to the screen's heading.
+  expect(heading).toHaveFocus();
   await waitFor(() => expect(document.title).toBe("Profile · Example Ltd"));
 });
 
@@ -117,7 +120,7 @@ test("a refused sign-in keeps what was typed and takes the focus to what is wron
   await user.keyboard("{Enter}");
   const alert = await screen.findByRole("alert");
   expect(alert).toHaveTextContent(en.wrongCredentials);
-  expect(alert).toHaveFocus();
+  await waitFor(() => expect(alert).toHaveFocus());
   expect(screen.getByLabelText("Password")).toHaveValue("wrong");
   // A failed login is no reason to refresh: the one refresh is from finding out who one is.
   expect(sent.filter((s) => s.startsWith("POST /api/auth/token/refresh/")).length).toBeLessThanOrEqual(1);
@@ -280,6 +283,27 @@ test("a list that does not load offers to try again", async () => {
   broken = false;
   await user.click(within(alert).getByRole("button", { name: "Try again" }));
   await screen.findByText(en.noActivity);
+});
+
+test("what happened a moment ago is not hidden by what was seen a moment ago", async () => {
+  const event = {
+    ...device,
+    id: 1,
+    event: "logged_in",
+    at: "2026-11-20T10:00:00Z",
+    actor: "self",
+    count: 1,
+    detail: "",
+  };
+  const events = [event];
+  server.use(http.get(api("events/"), () => HttpResponse.json({ next: null, results: events })));
+  const user = await open("/security", ada);
+  await screen.findByText("You signed in");
+  await user.click(screen.getByRole("link", { name: "Profile" }));
+  await screen.findByRole("heading", { name: "Profile" });
+  events.unshift({ ...event, id: 2, event: "password_changed" });
+  await user.click(screen.getByRole("link", { name: "Security" }));
+  expect(await screen.findByText("You changed your password")).toBeVisible();
 });
 
 test("a session that ends keeps the way back", async () => {

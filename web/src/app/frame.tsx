@@ -16,10 +16,13 @@ export function Frame({
   bar,
   children,
   narrow = false,
+  wide = false,
 }: {
   bar?: ReactNode;
   children: ReactNode;
   narrow?: boolean;
+  /** For tables of many columns. */
+  wide?: boolean;
 }) {
   const text = useText();
   const name = useServiceName();
@@ -39,7 +42,12 @@ export function Frame({
         {text.skip}
       </a>
       <header className={classes("border-b", bar ? "border-line bg-surface" : "border-transparent")}>
-        <div className="mx-auto flex min-h-14 w-full max-w-5xl flex-wrap items-center gap-x-6 gap-y-1 px-4">
+        <div
+          className={classes(
+            "mx-auto flex min-h-14 w-full flex-wrap items-center gap-x-6 gap-y-1 px-4",
+            wide ? "max-w-6xl" : "max-w-5xl",
+          )}
+        >
           <Link
             to={paths.home}
             className="flex min-h-11 min-w-0 items-center gap-2.5 rounded-card font-semibold"
@@ -54,11 +62,14 @@ export function Frame({
       <main
         id="content"
         tabIndex={-1}
-        className={classes("mx-auto w-full grow px-4 py-6 outline-none", narrow ? "max-w-lg" : "max-w-5xl")}
+        className={classes(
+          "mx-auto w-full grow px-4 py-6 outline-none",
+          narrow ? "max-w-lg" : wide ? "max-w-6xl" : "max-w-5xl",
+        )}
       >
         {children}
       </main>
-      <Foot lift={bar !== undefined} />
+      <Foot lift={bar !== undefined} wide={wide} />
     </div>
   );
 }
@@ -78,13 +89,18 @@ function Offline() {
   );
 }
 
-function Foot({ lift }: { lift: boolean }) {
+function Foot({ lift, wide }: { lift: boolean; wide: boolean }) {
   const text = useText();
   const { language, speak } = useLanguage();
   const [theme, setTheme] = useTheme();
   return (
     <footer className={classes("border-t border-line", lift && "pb-16 sm:pb-0")} aria-label={text.settings}>
-      <div className="mx-auto flex w-full max-w-5xl flex-wrap items-center gap-x-4 gap-y-1 px-4 py-2 text-small">
+      <div
+        className={classes(
+          "mx-auto flex w-full flex-wrap items-center gap-x-4 gap-y-1 px-4 py-2 text-small",
+          wide ? "max-w-6xl" : "max-w-5xl",
+        )}
+      >
         <Choice
           id="theme"
           label={text.theme}

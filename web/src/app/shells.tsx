@@ -1,7 +1,8 @@
 import { useAuth, RequireAuth } from "@latchkey/client/react";
-import { House, LogOut, ShieldCheck, UserRound, type LucideIcon } from "lucide-react";
+import { House, LogOut, ShieldCheck, SlidersHorizontal, UserRound, type LucideIcon } from "lucide-react";
 import { useEffect, useState } from "react";
 import { Navigate, NavLink, Outlet, useLocation, useNavigation } from "react-router";
+import { useMay } from "../people/permissions";
 import { words } from "../people/problems";
 import { useServiceName } from "../people/queries";
 import { client } from "../session";
@@ -68,7 +69,7 @@ export function SignedIn() {
       }
       fallback={<Navigate to={auth.reason === "logout" ? paths.signIn : signInFrom(here)} replace />}
     >
-      <Frame bar={<Bar />}>
+      <Frame bar={<Bar />} wide={pathname.startsWith(paths.admin)}>
         <Page />
       </Frame>
     </RequireAuth>
@@ -85,16 +86,22 @@ function Page() {
   );
 }
 
-const screens: { to: string; name: "home" | "profile" | "security"; icon: LucideIcon }[] = [
+type Screen = { to: string; name: "home" | "profile" | "security" | "administration"; icon: LucideIcon };
+
+const screens: Screen[] = [
   { to: paths.home, name: "home", icon: House },
   { to: paths.profile, name: "profile", icon: UserRound },
   { to: paths.security, name: "security", icon: ShieldCheck },
 ];
 
+const administration: Screen = { to: paths.admin, name: "administration", icon: SlidersHorizontal };
+
 function Bar() {
   const text = useText();
   const toast = useToast();
   const { logout } = useAuth();
+  const may = useMay();
+  const shown = may?.("users.read") ? [...screens, administration] : screens;
   const [leaving, setLeaving] = useState(false);
   return (
     <>
@@ -102,15 +109,15 @@ function Bar() {
         aria-label={text.navigation}
         className="fixed inset-x-0 bottom-0 z-10 border-t border-line bg-surface sm:static sm:border-0"
       >
-        <ul className="mx-auto flex max-w-md justify-around sm:gap-1">
-          {screens.map(({ to, name, icon: Icon }) => (
+        <ul className="mx-auto flex max-w-md justify-around sm:max-w-none sm:gap-1">
+          {shown.map(({ to, name, icon: Icon }) => (
             <li key={to} className="grow sm:grow-0">
               <NavLink
                 to={to}
-                end
+                end={to === paths.home}
                 className={({ isActive }) =>
                   classes(
-                    "flex min-h-14 flex-col items-center justify-center gap-0.5 border-b-2 px-3 text-small sm:flex-row sm:gap-2",
+                    "flex min-h-14 flex-col items-center justify-center gap-0.5 border-b-2 px-1.5 text-small whitespace-nowrap sm:px-3 sm:flex-row sm:gap-2",
                     isActive
                       ? "border-brass font-semibold text-ink"
                       : "border-transparent text-soft hover:text-ink",
@@ -131,7 +138,7 @@ function Bar() {
         onClick={() => {
           setLeaving(true);
           logout()
-            .catch((error: unknown) => toast(words(error, text)))
+            .catch((error: unknown) => toast(words(error, text), { failed: true }))
             .finally(() => setLeaving(false));
         }}
       >

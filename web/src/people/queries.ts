@@ -11,11 +11,18 @@ export const settingsQuery = queryOptions({
 
 export const profileQuery = queryOptions({ queryKey: ["profile"], queryFn: () => client.profile.get() });
 
-export const sessionsQuery = queryOptions({ queryKey: ["sessions"], queryFn: () => client.sessions.list() });
+// What changes by itself is asked for each time that somebody comes to look: the newest device or event must not be hidden
+// because somebody looked a moment ago.
+export const sessionsQuery = queryOptions({
+  queryKey: ["sessions"],
+  queryFn: () => client.sessions.list(),
+  staleTime: 0,
+});
 
 export const lastEventQuery = queryOptions({
   queryKey: ["events", "last"],
   queryFn: () => client.events.list({ limit: 1 }),
+  staleTime: 0,
 });
 
 /** What the operator calls the service; the product's name until that is known. */

@@ -17,6 +17,14 @@ const server: Record<string, string> = {
   "The password is too similar to the email address.": "Das Passwort ähnelt der E-Mail-Adresse zu sehr.",
   "Your old password was entered incorrectly. Please enter it again.": "Das bisherige Passwort stimmt nicht.",
   "Invalid credentials.": "E-Mail oder Passwort stimmt nicht.",
+  "You do not have permission to perform this action.": "Das darf Ihre Rolle nicht.",
+  "Not found.": "Das gibt es nicht.",
+  "The last active administrator cannot be deactivated, demoted or deleted.":
+    "Der letzte aktive Admin lässt sich weder deaktivieren noch herabstufen noch löschen.",
+  "The resource was changed meanwhile.": "Das wurde inzwischen geändert.",
+  "This link is not valid or has expired.": "Dieser Link gilt nicht oder ist abgelaufen.",
+  "The account is not active.": "Das Konto ist nicht aktiv.",
+  "Invalid cursor": "Diese Seite der Liste gibt es nicht mehr.",
   "Null characters are not allowed.": "Nullzeichen sind nicht erlaubt.",
 };
 
@@ -54,6 +62,8 @@ export const de: Text = {
   home: "Start",
   profile: "Profil",
   security: "Sicherheit",
+  administration: "Verwaltung",
+  undo: "Zurücknehmen",
   apiReference: "API-Referenz (englisch)",
   notifications: "Mitteilungen",
 
@@ -77,11 +87,12 @@ export const de: Text = {
   roleMay: {
     admin: [
       "Das eigene Konto, die Geräte und das Passwort pflegen",
-      "Konten mit jeder Rolle anlegen",
-      "Alles, was Leitung, Mitarbeit und Kundschaft dürfen",
+      "Alle Konten pflegen und jede Rolle geben",
+      "Das Protokoll lesen, Schlüssel und Einstellungen sehen",
     ],
     manager: [
       "Das eigene Konto, die Geräte und das Passwort pflegen",
+      "Die Konten von Mitarbeit und Kundschaft pflegen",
       "Alles nutzen, was die Dienste Ihrer Organisation der Leitung öffnen",
     ],
     employee: [
@@ -220,6 +231,13 @@ export const de: Text = {
     deactivated: () => "Ihr Konto wurde geschlossen",
     user_created: () => "Dieses Konto wurde für Sie angelegt",
     user_deleted: () => "Dieses Konto wurde gelöscht",
+    user_changed: () => "Ihr Konto wurde für Sie geändert",
+    signed_out: () => "Sie wurden überall abgemeldet",
+    reset_link_made: () => "Für Sie wurde ein Link für ein neues Passwort erstellt",
+    password_reset: () => "Ihr Passwort wurde mit einem Link neu gesetzt",
+    set_up: () => "Sie haben diesen Dienst eingerichtet",
+    service_key_changed: () => "Die Schlüssel eines Dienstes wurden geändert",
+    key_changed: () => "Die Schlüssel des Servers wurden geändert",
     all_sessions_ended: () => "Alle wurden abgemeldet",
     restored: () => "Der Server wurde aus einer Sicherung wiederhergestellt, und alle wurden abgemeldet",
   },

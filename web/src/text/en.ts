@@ -1,6 +1,15 @@
 import type { Event, Role } from "@latchkey/client";
 
-type EventName = Event["event"];
+/** What can have happened; the last ones are those of the administration. */
+export type EventName =
+  | Event["event"]
+  | "user_changed"
+  | "signed_out"
+  | "reset_link_made"
+  | "password_reset"
+  | "set_up"
+  | "service_key_changed"
+  | "key_changed";
 
 const many = (n: number, one: string, other: string) => `${n} ${n === 1 ? one : other}`;
 
@@ -27,6 +36,8 @@ export const en = {
   home: "Home",
   profile: "Profile",
   security: "Security",
+  administration: "Administration",
+  undo: "Undo",
   apiReference: "API reference",
   notifications: "Notifications",
 
@@ -53,11 +64,12 @@ export const en = {
   roleMay: {
     admin: [
       "Look after your own account, devices and password",
-      "Create accounts with any role",
-      "Do everything that a manager, an employee or a client may do",
+      "Look after all accounts and give any role",
+      "Read the audit log, and see keys and settings",
     ],
     manager: [
       "Look after your own account, devices and password",
+      "Look after the accounts of employees and clients",
       "Use whatever your organisation's services open to managers",
     ],
     employee: [
@@ -194,6 +206,13 @@ export const en = {
     deactivated: () => "Your account was shut",
     user_created: () => "This account was created for you",
     user_deleted: () => "This account was deleted",
+    user_changed: () => "Your account was changed for you",
+    signed_out: () => "You were signed out everywhere",
+    reset_link_made: () => "A link for a new password was made for you",
+    password_reset: () => "Your password was set anew with a link",
+    set_up: () => "You set this service up",
+    service_key_changed: () => "The keys of a service were changed",
+    key_changed: () => "The keys of the server were changed",
     all_sessions_ended: () => "Everybody was signed out",
     restored: () => "The server was restored from a backup, and everybody signed out",
   } satisfies Record<EventName, (e: Event) => string> as Record<EventName, (e: Event) => string>,

@@ -1,7 +1,11 @@
 import type { Event } from "@latchkey/client";
 import { expect, test } from "vitest";
+import { de as deConsole } from "./console/de";
+import { en as enConsole } from "./console/en";
 import { de } from "./de";
-import { en, type Text } from "./en";
+import { en } from "./en";
+import { de as deLinks } from "./links/de";
+import { en as enLinks } from "./links/en";
 
 const event = { count: 3, actor: "self", detail: "employee -> manager" } as Event;
 
@@ -10,19 +14,26 @@ function all(text: object, at = ""): Map<string, string> {
   const found = new Map<string, string>();
   for (const [name, value] of Object.entries(text)) {
     const path = `${at}${name}`;
-    if (typeof value === "object") for (const [k, v] of all(value, `${path}.`)) found.set(k, v);
-    else if (typeof value === "function") found.set(path, value(path.startsWith("events.") ? event : 3, "x"));
+    if (name === "unknownEvent")
+      for (const [k, v] of all(value("something_new"), `${path}.`)) found.set(k, v);
+    else if (typeof value === "object") for (const [k, v] of all(value, `${path}.`)) found.set(k, v);
+    else if (typeof value === "function")
+      found.set(path, value(path.startsWith("events.") ? event : 3, "7", "9"));
     else found.set(path, value);
   }
   return found;
 }
 
 test.each([
-  ["de", de],
-  ["en", en],
-] as [string, Text][])("%s says something everywhere, and the same things", (_, text) => {
+  ["de", de, en],
+  ["en", en, en],
+  ["de console", deConsole, enConsole],
+  ["en console", enConsole, enConsole],
+  ["de links", deLinks, enLinks],
+  ["en links", enLinks, enLinks],
+])("%s says something everywhere, and the same things", (_, text, shape) => {
   const said = all({ ...text, server: "words" });
-  expect([...said.keys()].sort()).toEqual([...all({ ...en, server: "words" }).keys()].sort());
+  expect([...said.keys()].sort()).toEqual([...all({ ...shape, server: "words" }).keys()].sort());
   for (const [path, words] of said) {
     expect(words, path).toBeTypeOf("string");
     expect(words.trim(), path).not.toBe("");
@@ -35,6 +46,15 @@ test("German is not English", () => {
   const english = all({ ...en, server: "" });
   const same = [...all({ ...de, server: "" })].filter(([path, words]) => english.get(path) === words);
   expect(same.map(([path]) => path)).toEqual(["roles.admin", "server", "eventFrom"]);
+});
+
+test("the console's sentences name whom they are about", () => {
+  for (const [event, { other, self }] of Object.entries(enConsole.events)) {
+    const german = deConsole.events[event as keyof typeof enConsole.events];
+    const named = (sentence: string | undefined) => sentence?.match(/\{\w+\}/g)?.sort();
+    expect(named(german.other), event).toEqual(named(other));
+    expect(named(german.self), event).toEqual(named(self));
+  }
 });
 
 test("the server's words are known in German", () => {

@@ -17,6 +17,7 @@ export function Confirm({
   onConfirm,
   danger = true,
   after,
+  proof,
 }: {
   open: boolean;
   onOpenChange: (open: boolean) => void;
@@ -29,6 +30,8 @@ export function Confirm({
   danger?: boolean;
   /** The id of what takes the focus once it was confirmed, where what asked is gone by then. */
   after?: string;
+  /** What has to be filled in first; whether it is right is for onConfirm to say. */
+  proof?: ReactNode;
 }) {
   const asker = useRef<Element>(null);
   const confirmed = useRef(false);
@@ -63,6 +66,7 @@ export function Confirm({
         >
           <AlertDialog.Title className="text-h2 font-semibold">{title}</AlertDialog.Title>
           <AlertDialog.Description className="mt-2 text-soft">{children}</AlertDialog.Description>
+          {proof && <div className="mt-4">{proof}</div>}
           <div className="mt-5 flex flex-wrap justify-end gap-3">
             <AlertDialog.Cancel asChild>
               <Button>{cancel}</Button>

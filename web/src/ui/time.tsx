@@ -45,3 +45,12 @@ export function Day({ time, language }: { time: string; language: string }) {
     </time>
   );
 }
+
+/** A day and the time of that day. */
+export function Moment({ time, language }: { time: string; language: string }) {
+  return (
+    <time dateTime={time}>
+      {new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(time))}
+    </time>
+  );
+}

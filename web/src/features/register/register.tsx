@@ -55,7 +55,7 @@ export function Register() {
     shouldFocusError: false,
     reValidateMode: "onSubmit",
   });
-  const { errors, isSubmitting } = form.formState;
+  const { errors, isSubmitting, isSubmitSuccessful } = form.formState;
   const typed = useWatch({ control: form.control });
   const about = {
     first_name: typed.first_name ?? "",
@@ -65,7 +65,10 @@ export function Register() {
   const verdicts = judge(typed.password ?? "", typed.password2 ?? "", about, minLength, common);
   const reveal = { show: text.showPassword, hide: text.hidePassword, capsLock: text.capsLock };
 
-  if (auth.status === "signedIn") return <Navigate to={next} replace />;
+  const signedIn = auth.status === "signedIn";
+  const goOn = signedIn && <Navigate to={next} replace />;
+  // As on the sign-in screen: the form waits until the next screen has come.
+  if (goOn && !isSubmitting && !isSubmitSuccessful) return goOn;
   if (registration?.open === false) {
     return (
       <div className="space-y-4">
@@ -104,6 +107,7 @@ export function Register() {
 
   return (
     <div className="space-y-4">
+      {goOn}
       <Heading title={text.registerTitle} />
       <Summary title={text.summary(problems.length)} problems={problems} />
       <form noValidate onSubmit={(event) => void submit(event)} className="space-y-3">
@@ -192,7 +196,12 @@ export function Register() {
           />
         </div>
         <RuleList id="register-rules" verdicts={verdicts} minLength={minLength} />
-        <Button type="submit" kind="primary" waiting={isSubmitting && text.waiting} className="w-full">
+        <Button
+          type="submit"
+          kind="primary"
+          waiting={(isSubmitting || signedIn) && text.waiting}
+          className="w-full"
+        >
           {text.createAccount}
         </Button>
       </form>

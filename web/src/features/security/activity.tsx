@@ -27,6 +27,7 @@ export function Activity() {
     queryFn: ({ pageParam }) =>
       client.events.list({ limit: pageSize, ...(pageParam ? { before: pageParam } : {}) }),
     initialPageParam: 0,
+    staleTime: 0, // see queries.ts
     getNextPageParam: (last) => (last.next ? last.results.at(-1)?.id : undefined),
   });
   const events = query.data?.pages.flatMap((p) => p.results);
@@ -46,7 +47,7 @@ export function Activity() {
                   className="mt-0.5 shrink-0 text-danger"
                 />
               )}
-              <div className="min-w-0">
+              <div className="min-w-0 wrap-break-word">
                 <p>{text.events[e.event](e)}</p>
                 <p className="text-small text-soft">
                   {text.eventFrom(e.device ? deviceName(e, text) : "", e.address)}

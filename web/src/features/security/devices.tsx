@@ -121,7 +121,10 @@ function Badge({ children, hint }: { children: string; hint?: string }) {
 
 function Cell({ name, children }: { name: string; children: React.ReactNode }) {
   return (
-    <td role="cell" className="block text-small tabular-nums md:table-cell md:py-2 md:pr-4 md:align-middle">
+    <td
+      role="cell"
+      className="block text-small wrap-break-word tabular-nums md:table-cell md:py-2 md:pr-4 md:align-middle"
+    >
       <span aria-hidden="true" className="mr-2 text-soft md:hidden">
         {name}
       </span>
@@ -148,9 +151,9 @@ function EndOne({ session, onDone }: { session: Session; onDone: () => void }) {
     mutationFn: () => client.sessions.end(session.id),
     onSuccess: () => toast(text.signedOutDevice(name)),
     onError: (error) =>
-      toast(
-        error instanceof LatchkeyError && error.status === 404 ? text.deviceGone(name) : words(error, text),
-      ),
+      error instanceof LatchkeyError && error.status === 404
+        ? toast(text.deviceGone(name))
+        : toast(words(error, text), { failed: true }),
     onSettled() {
       reload();
       onDone();
@@ -180,7 +183,7 @@ function EndOthers({ count }: { count: number }) {
   const end = useMutation({
     mutationFn: () => client.sessions.endOthers(),
     onSuccess: ({ ended }) => toast(text.signedOutOthers(ended)),
-    onError: (error) => toast(words(error, text)),
+    onError: (error) => toast(words(error, text), { failed: true }),
     onSettled() {
       reload();
       setOpen(false);

@@ -32,9 +32,12 @@ export function SignIn() {
     shouldFocusError: false,
     reValidateMode: "onSubmit",
   });
-  const { errors, isSubmitting } = form.formState;
+  const { errors, isSubmitting, isSubmitSuccessful } = form.formState;
 
-  if (auth.status === "signedIn") return <Navigate to={next} replace />;
+  const signedIn = auth.status === "signedIn";
+  const goOn = signedIn && <Navigate to={next} replace />;
+  // Who has just sent this form waits with it until the next screen has come, and its heading takes the focus from here.
+  if (goOn && !isSubmitting && !isSubmitSuccessful) return goOn;
 
   const submit = form.handleSubmit(
     async (input) => {
@@ -53,6 +56,7 @@ export function SignIn() {
   const ended = auth.reason && text.ended[auth.reason];
   return (
     <div className="space-y-5">
+      {goOn}
       <Heading title={text.signInTitle} />
       {ended && problems.length === 0 && (
         <p role="status" className="rounded-card border border-edge bg-sunken p-3">
@@ -80,7 +84,12 @@ export function SignIn() {
           texts={{ show: text.showPassword, hide: text.hidePassword, capsLock: text.capsLock }}
           errors={sentences(errors.password)}
         />
-        <Button type="submit" kind="primary" waiting={isSubmitting && text.waiting} className="w-full">
+        <Button
+          type="submit"
+          kind="primary"
+          waiting={(isSubmitting || signedIn) && text.waiting}
+          className="w-full"
+        >
           {text.signIn}
         </Button>
       </form>

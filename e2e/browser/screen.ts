@@ -1,0 +1,104 @@
+import { AxeBuilder } from "@axe-core/playwright";
+import type { BrowserContext, Page, TestInfo } from "@playwright/test";
+import { screenshots as pictures } from "./places.ts";
+import type { Server } from "./server.ts";
+import { expect, type Person } from "./test.ts";
+
+export type Screen = {
+  name: string;
+  /** Whether somebody is signed in. */
+  signedIn: boolean;
+  go: (page: Page, server: Server) => Promise<void>;
+};
+
+export async function at(page: Page, server: Server, path: string, heading: string | RegExp) {
+  await page.goto(server.origin + path);
+  await expect(page.getByRole("heading", { name: heading, level: 1 })).toBeVisible();
+  await page.waitForLoadState("networkidle", { timeout: 3_000 }).catch(() => {}); // what is shown is awaited by itself
+}
+
+/** Notes what the page must not do; the list is empty when all is well. */
+export async function watch(context: BrowserContext, server: Server): Promise<string[]> {
+  const seen: string[] = [];
+  await context.exposeBinding("noteViolation", (_, what: string) => seen.push(`policy: ${what}`));
+  await context.addInitScript(() => {
+    document.addEventListener("securitypolicyviolation", (e) => {
+      void (window as unknown as { noteViolation: (s: string) => void }).noteViolation(
+        `${e.violatedDirective} ${e.blockedURI}`,
+      );
+    });
+  });
+  context.on("request", (request) => {
+    const url = request.url();
+    if (!url.startsWith(`${server.origin}/`) && !url.startsWith("data:")) seen.push(`third party: ${url}`);
+  });
+  context.on("page", (page) => page.on("pageerror", (e) => seen.push(`error: ${e.message}`)));
+  return seen;
+}
+
+/** Signs in by the API: the page's own cookies. */
+export async function signIn(context: BrowserContext, server: Server, person: Person) {
+  const response = await context.request.post(`${server.origin}/api/auth/login/`, {
+    headers: { "Auth-Mode": "cookie" },
+    data: { email: person.email, password: person.password },
+  });
+  expect(response.status()).toBe(200);
+}
+
+export async function axe(page: Page) {
+  // Behind a dialog the page is inert, with its heading and its main part.
+  const modal = (await page.getByRole("alertdialog").count()) > 0;
+  const { violations } = await new AxeBuilder({ page })
+    .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"])
+    .disableRules(modal ? ["landmark-one-main", "page-has-heading-one"] : [])
+    .analyze();
+  return violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(" ")).join(", ")}`);
+}
+
+export const wide = (page: Page) =>
+  page.evaluate(() => {
+    const { scrollWidth, clientWidth } = document.documentElement;
+    return scrollWidth > clientWidth ? `${scrollWidth} px in ${clientWidth}` : "";
+  });
+
+export async function visit(
+  screen: Screen,
+  context: BrowserContext,
+  server: Server,
+  person: Person,
+  info: TestInfo,
+  tag: string,
+) {
+  const seen = await watch(context, server);
+  if (screen.signedIn) await signIn(context, server, person);
+  const page = await context.newPage();
+  await screen.go(page, server);
+  const soft = expect.configure({ soft: true });
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    if (tag !== "320") {
+      const path = `${pictures}${screen.name}-${tag}-${colorScheme}.png`;
+      await page.screenshot({ path, fullPage: true, animations: "disabled" });
+      info.annotations.push({ type: "picture", description: path });
+    }
+    // Each layout and each theme once; axe takes its seconds.
+    if (tag === (colorScheme === "light" ? "390" : "1280"))
+      soft(await axe(page), `axe, ${tag}, ${colorScheme}`).toEqual([]);
+  }
+  soft(await wide(page), `sideways, ${tag}`).toBe("");
+  const kept = await page.evaluate(() => [
+    ...Object.keys(localStorage),
+    ...Object.keys(sessionStorage),
+    document.cookie,
+  ]);
+  soft(kept.filter(Boolean)).toEqual([]);
+  soft(seen, "what the page must not do").toEqual([]);
+  await context.close();
+}
+
+export const sizes = {
+  "1280": { width: 1280, height: 800 },
+  "390": { width: 390, height: 664 },
+  // Also what 640 px are at 200 %.
+  "320": { width: 320, height: 568 },
+};
