@@ -165,7 +165,7 @@ export type PasswordChanged = {
 
 export type Event = {
   id: number;
-  event: "registered" | "logged_in" | "login_failed" | "logged_out" | "reuse_detected" | "session_revoked" | "session_limit" | "session_adopted" | "password_changed" | "role_changed" | "profile_changed" | "activated" | "deactivated" | "user_created" | "user_deleted" | "all_sessions_ended" | "restored";
+  event: EventKind;
   at: Time;
   /** Who did it. system is the server, its command line, or nobody known. */
   actor: "self" | "administrator" | "system";
@@ -183,6 +183,230 @@ export type EventList = {
   /** The address of the following page; null on the last. */
   next: string | null;
   results: Event[];
+};
+
+export type EventKind = "registered" | "logged_in" | "login_failed" | "logged_out" | "reuse_detected" | "session_revoked" | "session_limit" | "session_adopted" | "password_changed" | "role_changed" | "profile_changed" | "activated" | "deactivated" | "user_created" | "user_deleted" | "user_changed" | "signed_out" | "reset_link_made" | "password_reset" | "set_up" | "service_key_changed" | "key_changed" | "all_sessions_ended" | "restored";
+
+/** A user as administrators see them. */
+export type Account = {
+  id: number;
+  email: string;
+  first_name: string;
+  last_name: string;
+  phone: string;
+  role: Role;
+  is_active: boolean;
+  created_at: Time;
+  updated_at: Time;
+  last_login: Time | null;
+};
+
+export type AccountList = {
+  /** How many there are on all pages, counted up to 10,000. */
+  count: number;
+  /** Whether there are no more than count. */
+  count_exact: boolean;
+  next: string | null;
+  previous: string | null;
+  results: Account[];
+};
+
+export type AccountInput = {
+  email: string;
+  first_name: string;
+  last_name: string;
+  phone?: string;
+  role: Role;
+  is_active?: boolean;
+};
+
+export type AccountPatch = {
+  email?: string;
+  first_name?: string;
+  last_name?: string;
+  phone?: string;
+  role?: Role;
+  is_active?: boolean;
+};
+
+export type UserSignedOut = {
+  message: "Signed out everywhere";
+  ended: number;
+};
+
+export type ResetLink = {
+  link: string;
+  expires_at: Time;
+};
+
+export type LinkToken = {
+  /** What stands behind the # of the link. */
+  token: string;
+};
+
+export type ResetLinkState = {
+  email: string;
+  expires_at: Time;
+};
+
+export type SetupLinkState = {
+  expires_at: Time;
+};
+
+export type PasswordReset = {
+  token: string;
+  /** At least 8 characters; Django's four validators apply. Not trimmed. */
+  password: string;
+  /** The same once more. */
+  password2: string;
+};
+
+export type PasswordWasReset = {
+  message: "Password changed successfully";
+};
+
+export type SetUp = {
+  token: string;
+  email: string;
+  /** At least 8 characters; Django's four validators apply. Not trimmed. */
+  password: string;
+  /** The same once more. */
+  password2: string;
+  first_name: string;
+  last_name: string;
+  phone?: string;
+};
+
+export type UserSessionList = {
+  results: Session[];
+};
+
+export type Person = {
+  id: number;
+  /** Empty for a user who is gone. */
+  email: string;
+};
+
+export type AuditEvent = {
+  id: number;
+  event: EventKind;
+  at: Time;
+  user: Person | null;
+  actor: Person | null;
+  session: string;
+  device: string;
+  browser: string;
+  os: string;
+  address: string;
+  count: number;
+  detail: string;
+  /** Each changed field with what it was and what it is. */
+  changes: Record<string, string[]>;
+};
+
+export type AuditList = {
+  next: string | null;
+  previous: null;
+  results: AuditEvent[];
+};
+
+export type PermissionTable = {
+  role: Role;
+  /** Whether the role is meant for people from outside. */
+  limited: boolean;
+  roles: RolePermissions[];
+};
+
+export type RolePermissions = {
+  role: Role;
+  limited: boolean;
+  permissions: PermissionExtent[];
+};
+
+export type PermissionExtent = {
+  permission: "users.read" | "users.create" | "users.edit" | "users.grant" | "users.deactivate" | "users.logout" | "users.reset" | "users.history" | "users.delete" | "audit.read" | "stats.read" | "system.read" | "own.others";
+  roles: Role[] | null;
+};
+
+export type Stats = {
+  unit: "hour" | "day";
+  series: {
+    logged_in: Counts;
+    login_failed: Counts;
+    registered: Counts;
+    live_sessions: Counts;
+  };
+  now: {
+    users: number;
+    users_exact: boolean;
+    live_sessions: number;
+  };
+};
+
+/** How much happened from each time on, to the next. Null was not counted. */
+export type Counts = ({
+  at: Time;
+  count: number | null;
+})[];
+
+export type System = {
+  version: string;
+  go: string;
+  started_at: Time;
+  database: {
+    engine: string;
+    version: string;
+    /** In bytes. */
+    size: number;
+    schema: number;
+  };
+  keys: SigningKey[];
+  settings: Setting[];
+};
+
+export type SigningKey = {
+  kid: string;
+  algorithm: string;
+  state: "published" | "signing" | "retired" | "removed";
+  created_at: Time | null;
+  retired_at: Time | null;
+  accept_until: Time | null;
+};
+
+export type Setting = {
+  key: string;
+  /** A secret is hidden. */
+  value: string;
+  source: string;
+  doc: string;
+};
+
+export type RevocationList = {
+  /** What to ask on from. */
+  seq: number;
+  /** Whether after lies beyond what this database has: forget all, the rows begin anew. */
+  reset: boolean;
+  /** The longest that an access token lives in seconds. */
+  max_access: number;
+  revocations: Revocation[];
+};
+
+export type KeySet = {
+  keys: ({
+    kty: "OKP" | "EC" | "RSA";
+    alg: "EdDSA" | "ES256" | "RS256";
+    use: "sig";
+    kid: string;
+  })[];
+};
+
+export type Revocation = {
+  seq: number;
+  kind: "sid" | "jti" | "user" | "all";
+  key: string;
+  gen: number;
+  iat_before: number;
+  until: number;
 };
 
 export type Settings = {
@@ -260,9 +484,30 @@ export const paths = {
   endSession: "/api/auth/sessions/{id}/",
   changePassword: "/api/auth/password/change/",
   events: "/api/auth/events/",
+  permissions: "/api/auth/permissions/",
+  checkReset: "/api/auth/password/reset/check/",
+  confirmReset: "/api/auth/password/reset/confirm/",
+  setUp: "/api/auth/setup/",
+  checkSetup: "/api/auth/setup/check/",
+  revocations: "/api/auth/revocations/",
+  users: "/api/users/",
+  createUser: "/api/users/",
+  user: "/api/users/{id}/",
+  replaceUser: "/api/users/{id}/",
+  patchUser: "/api/users/{id}/",
+  deleteUser: "/api/users/{id}/",
+  deactivateUser: "/api/users/{id}/deactivate/",
+  activateUser: "/api/users/{id}/activate/",
+  logoutUser: "/api/users/{id}/logout/",
+  resetLink: "/api/users/{id}/reset-link/",
+  userSessions: "/api/users/{id}/sessions/",
+  audit: "/api/audit/",
+  stats: "/api/stats/",
+  system: "/api/system/",
   settings: "/api/auth/settings/",
   docs: "/api/docs/",
   schema: "/api/schema/",
+  jwks: "/.well-known/jwks.json",
   healthz: "/healthz",
   readyz: "/readyz",
 } as const;

@@ -304,8 +304,12 @@ func (s *Service) CreateUser(ctx context.Context, by *Actor, d Draft) (auth.User
 		e := by.event(auth.EventUserCreated, u.ID, now)
 		e.Detail = string(d.Role)
 		e.Changes = []auth.Change{
-			{Field: "email", After: u.Email}, {Field: "first_name", After: u.FirstName}, {Field: "last_name", After: u.LastName},
-			{Field: "phone", After: u.Phone}, {Field: "role", After: string(u.Role)}, {Field: "is_active", After: strconv.FormatBool(u.IsActive)},
+			{Field: "email", After: u.Email},
+			{Field: "first_name", After: u.FirstName},
+			{Field: "last_name", After: u.LastName},
+			{Field: "phone", After: u.Phone},
+			{Field: "role", After: string(u.Role)},
+			{Field: "is_active", After: strconv.FormatBool(u.IsActive)},
 		}
 		return nil, tx.InsertEvent(ctx, e)
 	})

@@ -98,8 +98,10 @@ func (a *API) table() []route {
 			{http.MethodGet, a.users, auth.UsersRead}, {http.MethodPost, a.createUser, auth.UsersCreate},
 		}},
 		{path: "/api/users/{id}/", who: bearer, errors: wrapped, ofUser: true, methods: []method{
-			{http.MethodGet, a.user, ""}, {http.MethodPut, a.replaceUser, auth.UsersEdit},
-			{http.MethodPatch, a.patchUser, auth.UsersEdit}, {http.MethodDelete, a.deleteUser, auth.UsersDelete},
+			{http.MethodGet, a.user, ""},
+			{http.MethodPut, a.replaceUser, auth.UsersEdit},
+			{http.MethodPatch, a.patchUser, auth.UsersEdit},
+			{http.MethodDelete, a.deleteUser, auth.UsersDelete},
 		}},
 		{path: "/api/users/{id}/deactivate/", who: bearer, errors: wrapped, ofUser: true, methods: []method{
 			{http.MethodPost, a.deactivateUser, auth.UsersDeactivate},
