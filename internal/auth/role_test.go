@@ -1,7 +1,11 @@
 package auth_test
 
 import (
+	"flag"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
@@ -46,5 +50,66 @@ func TestRolePowers(t *testing.T) {
 	auth.RoleManager.Extent(auth.UsersEdit)[0] = auth.RoleAdmin
 	if auth.RoleManager.CanTo(auth.UsersEdit, auth.RoleAdmin) {
 		t.Error("the table can be written to")
+	}
+}
+
+var rewrite = flag.Bool("update", false, "rewrite docs/roles.md")
+
+// TestRolesPage keeps docs/roles.md, which is made from the table.
+func TestRolesPage(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	b.WriteString(`<!-- Generated from internal/auth/role.go by go test -update; do not edit. -->
+# Roles and what they may do
+
+Every user has one of the guide's four roles. What a role may do is one table in the code; this page, the page
+*Roles* of the administration and ` + "`GET /api/auth/permissions/`" + ` are made from it.
+
+| permission |`)
+	for _, r := range auth.Roles() {
+		b.WriteString(" " + string(r) + " |")
+	}
+	b.WriteString("\n|---|---|---|---|---|\n")
+	for _, p := range auth.Permissions() {
+		b.WriteString("| `" + string(p) + "` |")
+		for _, r := range auth.Roles() {
+			switch extent := r.Extent(p); {
+			case !r.Can(p):
+				b.WriteString(" |")
+			case !p.OfUsers():
+				b.WriteString(" yes |")
+			case len(extent) == len(auth.Roles()):
+				b.WriteString(" everybody |")
+			default:
+				b.WriteString(" ")
+				for i, whom := range extent {
+					if i > 0 {
+						b.WriteString(", ")
+					}
+					b.WriteString(string(whom))
+				}
+				b.WriteString(" |")
+			}
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString(`
+A permission that begins with ` + "`users.`" + ` extends to the users of the roles that stand there. To change a role takes
+` + "`users.grant`" + ` towards the one before and the one after. A client is marked as limited: it is the role for people from
+outside, for whom an API of one's own should open little.
+
+Everybody sees and changes the own profile, password and signed-in devices. What one may not see is 404; what one may not do
+is 403. Whether somebody may is asked in the transaction of the act itself, of what they and the account are then: a change
+of role or a deactivation holds from the next request on, on every node. The last active administrator cannot be deactivated,
+demoted or deleted, by nobody: ` + "`409`" + `.
+`)
+	path := filepath.Join("..", "..", "docs", "roles.md")
+	if *rewrite {
+		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil { //nolint:gosec // A page for everybody.
+			t.Fatal(err)
+		}
+	}
+	if have, err := os.ReadFile(path); err != nil || string(have) != b.String() {
+		t.Errorf("docs/roles.md is not what the table says: run this test with -update (%v)", err)
 	}
 }

@@ -380,7 +380,10 @@ func (t Tx) CountAdmins(ctx context.Context, limit int) (int, error) {
 	return int(min(n, math.MaxInt32)), wrap(err, "count administrators")
 }
 
-const lockAdmins = `UPDATE guards SET n = n + 1 WHERE name = 'active_admins'`
+// lockAdmins makes the row where there is none: a guard that is not there keeps
+// nobody.
+const lockAdmins = `INSERT INTO guards (name, n) VALUES ('active_admins', 1)
+	ON CONFLICT (name) DO UPDATE SET n = guards.n + 1`
 
 // LockAdmins implements auth.UserWriter.
 func (t Tx) LockAdmins(ctx context.Context) error {
