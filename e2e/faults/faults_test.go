@@ -631,7 +631,7 @@ func TestEachCallFails(t *testing.T) {
 			t.Parallel()
 			nodes := map[string]*node{"": start(t, engine), "grace": start(t, engine, "LATCHKEY_TOKENS_REUSE=grace")}
 			failures := 0
-			for _, a := range acts {
+			for _, a := range slices.Concat(acts, administration) {
 				t.Run(a.name, func(t *testing.T) {
 					n := nodes[a.reuse]
 					n.t = t
