@@ -228,6 +228,7 @@ func (b *bench) run(ctx context.Context) error {
 		{"login", b.hashing("login", login())},
 		{"register", b.hashing("register", register())},
 		{"storm", b.storm},
+		{"users", b.userPages},
 		{"start", b.memoryUnderLoad("hashing", "login", "register", "storm")},
 	} {
 		if !b.wants(e.name) {
@@ -279,6 +280,31 @@ func (b *bench) simple(what string, op operation) func(context.Context) error {
 		}
 		return b.compare(ctx, what, contenders...)
 	}
+}
+
+// userPages compares what an administrator does with the list of users between
+// the databases, one request at a time: how long a page takes is what is asked.
+func (b *bench) userPages(ctx context.Context) error {
+	for _, page := range []struct{ what, query string }{
+		{"users: the newest", ""},
+		{"users: by name", "ordering=name"},
+		{"users: by last sign-in, last first", "ordering=-last_login"},
+		{"users: one role, few", "role=admin&ordering=email"},
+		{"users: one role, most", "role=employee&ordering=email"},
+		{"search: one user", "search=user42"},
+		{"search: a word of everybody's", "search=joh&ordering=email"},
+		{"search: two words of everybody's", "search=joh+do&ordering=name"},
+		{"search: a frequent word and a rare one", "search=john+user99"},
+	} {
+		var contenders []contender
+		for _, t := range b.targets {
+			contenders = append(contenders, against(t, usersPage(page.query), 1))
+		}
+		if err := b.compare(ctx, page.what, contenders...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // refresh compares with the storage limits, too.

@@ -77,7 +77,7 @@ func parse(args []string, stderr io.Writer) (o options, limit string, err error)
 	var engines, only, users string
 	short := flags.Bool("short", false, "2 rounds of 0.5 s instead of 5 of 1.5 s")
 	flags.StringVar(&engines, "engines", "sqlite,postgres", "engines to measure")
-	flags.StringVar(&only, "only", "", "operations to measure: verify,profile,refresh,login,register,storm,start (all if empty)")
+	flags.StringVar(&only, "only", "", "operations to measure: verify,profile,refresh,login,register,storm,users,start (all if empty)")
 	flags.StringVar(&users, "users", "10000", "users in the database; further numbers are compared with the first")
 	flags.IntVar(&o.clients, "clients", 16, "connections at once")
 	flags.IntVar(&o.rounds, "rounds", 0, "rounds (5, or 2 with -short)")
@@ -110,7 +110,7 @@ func parse(args []string, stderr io.Writer) (o options, limit string, err error)
 	if o.engines, err = words(engines, "sqlite", "postgres"); err != nil {
 		return o, "", fmt.Errorf("-engines: %w", err)
 	}
-	if o.only, err = words(only, "verify", "profile", "refresh", "login", "register", "storm", "start"); err != nil {
+	if o.only, err = words(only, "verify", "profile", "refresh", "login", "register", "storm", "users", "start"); err != nil {
 		return o, "", fmt.Errorf("-only: %w", err)
 	}
 	for field := range strings.SplitSeq(users, ",") {

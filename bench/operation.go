@@ -131,3 +131,18 @@ func stringAfter(body []byte, prefix string) (string, bool) {
 	value, _, ended := bytes.Cut(rest, []byte(`"`))
 	return string(value), found && ended
 }
+
+// usersPage reads a page of the list of users, as an administrator does.
+func usersPage(query string) operation {
+	return operation{
+		ask: func(t *target, c *client) []byte {
+			b := append(c.request[:0], "GET /api/users/?"+query+" HTTP/1.1\r\n"+commonHead+"Authorization: Bearer "...)
+			b = append(b, t.admin...)
+			c.request = append(b, "\r\n\r\n"...)
+			return c.request
+		},
+		check: func(_ *target, _ *client, status int, body []byte) error {
+			return expect(http.StatusOK, `"results":[{`, status, body)
+		},
+	}
+}

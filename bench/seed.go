@@ -67,14 +67,16 @@ func fillSQLite(ctx context.Context, path string, users int, seeded time.Time, h
 		return err
 	}
 	defer db.Close()
-	insertUsers, insertSessions := fillStatements(
+	insertUsers, insertWords, insertSessions := fillStatements(
 		`WITH RECURSIVE n(g) AS (SELECT 0 UNION ALL SELECT g + 1 FROM n WHERE g + 1 < %d)`,
 		`printf('%032x', g)`, `printf('a%031x', g)`, users, seeded)
 	if _, err := db.ExecContext(ctx, insertUsers, hash); err != nil {
 		return err
 	}
-	if _, err := db.ExecContext(ctx, insertSessions); err != nil {
-		return err
+	for _, statement := range []string{insertWords, insertSessions} {
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			return err
+		}
 	}
 	_, err = db.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
 	return err
@@ -86,13 +88,14 @@ func fillPostgres(ctx context.Context, address string, users int, seeded time.Ti
 		return err
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	insertUsers, insertSessions := fillStatements(
+	insertUsers, insertWords, insertSessions := fillStatements(
 		`WITH n(g) AS (SELECT generate_series(0::bigint, %d - 1))`,
 		`lpad(to_hex(g), 32, '0')`, `'a' || lpad(to_hex(g), 31, '0')`, users, seeded)
 	if _, err := conn.Exec(ctx, insertUsers, hash); err != nil {
 		return err
 	}
 	for _, statement := range []string{
+		insertWords,
 		insertSessions,
 		fmt.Sprintf(`SELECT setval(pg_get_serial_sequence('users', 'id'), %d)`, users),
 		`VACUUM ANALYZE`,
@@ -107,12 +110,18 @@ func fillPostgres(ctx context.Context, address string, users int, seeded time.Ti
 
 // fillStatements are the two engines' common part: series counts g from 0, and
 // id and jti spell sessionID and sessionJTI.
-func fillStatements(series, id, jti string, users int, seeded time.Time) (insertUsers, insertSessions string) {
+func fillStatements(series, id, jti string, users int, seeded time.Time) (insertUsers, insertWords, insertSessions string) {
 	insertUsers = fmt.Sprintf(series, users) + fmt.Sprintf(`
 		INSERT INTO users (id, email, email_key, first_name, last_name, phone, role, is_active,
-			password, credential_version, gen, created_at, updated_at)
+			password, credential_version, gen, created_at, updated_at, name_key, search_version)
 		SELECT g + 1, 'user' || g || '@bench.example', 'user' || g || '@bench.example', 'John', 'Doe', '+1234567890',
-			'employee', TRUE, $1, 1, %d, %[2]d, %[2]d FROM n`, userGen, seeded.Add(-startedWithin*time.Hour).UnixMicro())
+			CASE WHEN g = 0 THEN 'admin' ELSE 'employee' END, TRUE, $1, 1, %d, %[2]d, %[2]d, 'doe john', 1 FROM n`, userGen, seeded.Add(-startedWithin*time.Hour).UnixMicro())
+	// The first is an administrator, class 1; the others are employees, class 5.
+	insertWords = fmt.Sprintf(series, users) + `
+		INSERT INTO user_words (class, word, user_id)
+		SELECT CASE WHEN g = 0 THEN 1 ELSE 5 END, w.word, g + 1 FROM n CROSS JOIN (
+			SELECT 'doe' AS word UNION ALL SELECT 'john' UNION ALL SELECT 'bench' UNION ALL SELECT 'example') AS w
+		UNION ALL SELECT CASE WHEN g = 0 THEN 1 ELSE 5 END, 'user' || g, g + 1 FROM n`
 	start := fmt.Sprintf(`(%d - (1 + g %% %d) * 3600)`, seeded.Unix(), startedWithin)
 	const lifetime = int64(refreshLifetime / time.Second)
 	insertSessions = fmt.Sprintf(series, sessionsOf(users)) + strings.NewReplacer(
@@ -122,5 +131,5 @@ func fillStatements(series, id, jti string, users int, seeded time.Time) (insert
 		INSERT INTO sessions (id, user_id, jti, issued_at, expires, created_at, last_seen, until, address, user_agent)
 		SELECT {id}, g % {users} + 1, {jti}, {start}, {start} + {lifetime}, {start} * 1000000, {start} * 1000000,
 			(({start} + {lifetime}) / 3600 + 1) * 3600 * 1000000, '127.0.0.1', 'bench' FROM n`)
-	return insertUsers, insertSessions
+	return insertUsers, insertWords, insertSessions
 }

@@ -45,6 +45,8 @@ type target struct {
 	// owned are the access tokens of the users that clients have for their
 	// own, some those of many users.
 	owned, some []string
+	// admin is the access token of the first user, who administers.
+	admin string
 	// refresh is the current refresh token of each session that was used.
 	refresh []string
 	// turn is where the next round's clients go on, so that none asks twice
@@ -65,6 +67,7 @@ func newTarget(name string, users int, seeded time.Time) *target {
 	for i := range maxClients {
 		t.owned = append(t.owned, t.accessToken(i*(users/maxClients)))
 	}
+	t.admin = t.accessToken(0)
 	for i := range min(manyTokens, users) {
 		t.some = append(t.some, t.accessToken(walk(i, users)))
 	}

@@ -58,6 +58,41 @@ const event = {
   count: 1,
   detail: "",
 };
+const account = {
+  id: 2,
+  email: "user@example.com",
+  first_name: "John",
+  last_name: "Doe",
+  phone: "+1234567890",
+  role: "employee",
+  is_active: true,
+  created_at: "2024-01-15T10:30:00Z",
+  updated_at: "2024-01-15T10:30:00Z",
+  last_login: "2024-01-15T11:45:00Z",
+};
+const accountInput = {
+  email: "user@example.com",
+  first_name: "John",
+  last_name: "Doe",
+  phone: "+1234567890",
+  role: "employee",
+};
+const linkToken = "kqE7Zt0uQ2mV9c1xYb4sR8wLJ3nHf6dGa5pT0iKoUyM";
+const audited = {
+  id: 125,
+  event: "role_changed",
+  at: "2024-01-15T12:00:00.120831Z",
+  user: { id: 2, email: "user@example.com" },
+  actor: { id: 1, email: "admin@example.com" },
+  session: "",
+  device: "Firefox on Linux",
+  browser: "Firefox",
+  os: "Linux",
+  address: "203.0.113.7",
+  count: 1,
+  detail: "client -> employee",
+  changes: { role: ["client", "employee"] },
+};
 const roleChanged = {
   id: 123,
   event: "role_changed",
@@ -123,6 +158,61 @@ const bySchema: Record<string, unknown> = {
       },
     ],
   },
+  Account: account,
+  AccountList: { count: 1, count_exact: true, next: null, previous: null, results: [account] },
+  AccountInput: accountInput,
+  AccountPatch: { role: "manager" },
+  AuditEvent: audited,
+  AuditList: { next: null, previous: null, results: [audited] },
+  ResetLink: { link: `https://auth.example.com/reset#${linkToken}`, expires_at: "2024-01-16T12:00:00Z" },
+  LinkToken: { token: linkToken },
+  PasswordReset: {
+    token: linkToken,
+    password: "an-even-better-one-456",
+    password2: "an-even-better-one-456",
+  },
+  SetUp: {
+    token: linkToken,
+    email: "admin@example.com",
+    password: "securepassword123",
+    password2: "securepassword123",
+    first_name: "Ada",
+    last_name: "Lovelace",
+  },
+  RevocationList: {
+    seq: 42,
+    reset: false,
+    max_access: 10800,
+    revocations: [
+      {
+        seq: 42,
+        kind: "sid",
+        key: "4f8a1c0e9b7d4a6c8e2f0b1d3a5c7e90",
+        gen: 0,
+        iat_before: 0,
+        until: 1705339800,
+      },
+    ],
+  },
+  System: {
+    version: "v1.0.0",
+    go: "go1.26.8",
+    started_at: "2024-01-15T10:30:00Z",
+    database: { engine: "PostgreSQL", version: "15.18", size: 8388608, schema: 3 },
+    keys: [
+      {
+        kid: "eddsa-1f0c2b3a4d5e6f70",
+        algorithm: "EdDSA",
+        state: "signing",
+        created_at: "2024-01-15T10:30:00Z",
+        retired_at: null,
+        accept_until: null,
+      },
+    ],
+    settings: [
+      { key: "tokens.access", value: "180m", source: "default", doc: "How long an access token is good." },
+    ],
+  },
   EventList: { next: null, results: [event, roleChanged] },
   FieldErrors: { first_name: ["This field may not be blank."] },
   InvalidCredentials: {
@@ -141,6 +231,7 @@ const bySchema: Record<string, unknown> = {
 
 /** Single values, by the name of their property. */
 const byProperty: Record<string, unknown> = {
+  email: "user@example.com",
   message: "Successfully logged out",
   detail: "Not found.",
   ended: 2,
@@ -196,6 +287,7 @@ const required = ["This field is required."];
 const byAnswer: Record<string, Example[]> = {
   Unauthorized: [noCredentials, badBearer],
   TokenNotValid: [badToken],
+  Forbidden: one("You do not have permission to perform this action."),
   CrossOrigin: one("Cross-origin request refused."),
   NotFound: one("Not found."),
   RequestTimeout: one("Request body did not arrive in time."),
@@ -207,6 +299,9 @@ const byAnswer: Record<string, Example[]> = {
 };
 
 const conflict = one("The resource was changed meanwhile.");
+const lastAdmin = one("The last active administrator cannot be deactivated, demoted or deleted.");
+const badLink = [invalidData({ token: ["This link is not valid or has expired."] }), unreadable];
+const emailTaken = [invalidData({ email: ["A user with this email already exists."] }), unreadable];
 
 /** What single operations answer, as "operation status"; the test knows of names that are gone. */
 export const byOperation: Record<string, Example[]> = {
@@ -246,6 +341,21 @@ export const byOperation: Record<string, Example[]> = {
     unreadable,
   ],
   "changePassword 409": conflict,
+  "checkReset 400": badLink,
+  "confirmReset 400": badLink,
+  "checkSetup 400": badLink,
+  "setUp 400": badLink,
+  "createUser 400": emailTaken,
+  "replaceUser 400": emailTaken,
+  "patchUser 400": emailTaken,
+  "replaceUser 409": lastAdmin,
+  "patchUser 409": lastAdmin,
+  "deleteUser 409": lastAdmin,
+  "deactivateUser 409": lastAdmin,
+  "replaceUser 412": conflict,
+  "patchUser 412": conflict,
+  "deleteUser 412": conflict,
+  "resetLink 409": one("The account is not active."),
   "events 400": [fieldErrors({ limit: ["Ensure this value is less than or equal to 100."] })],
   "readyz 200": [{ schema: "Health", value: { status: "ok", degraded: [] } }],
   "readyz 503": [{ schema: "Health", value: { status: "stopping" } }],

@@ -176,7 +176,8 @@ export const contents = {
 export const tagTitles: Record<string, string> = {
   auth: "Signing in and profile",
   account: "The account",
-  admin: "Administration",
+  administration: "Administration",
+  services: "For other services",
   service: "The server",
 };
 
@@ -206,6 +207,7 @@ export const reasons: Record<string, string> = {
   405: "Method Not Allowed",
   408: "Request Timeout",
   409: "Conflict",
+  412: "Precondition Failed",
   410: "Gone",
   413: "Content Too Large",
   415: "Unsupported Media Type",
