@@ -8,7 +8,7 @@ export default defineConfig({
   reporter: "list",
   // A test that fails now and then has found something.
   retries: 0,
-  workers: 3,
+  workers: 2,
   fullyParallel: true,
   forbidOnly: true,
   timeout: 120_000,

@@ -59,8 +59,7 @@ func (s *Service) ServiceKey(ctx context.Context, secret string) (auth.ServiceKe
 	return k, err
 }
 
-// Sample counts what can only be counted now. Of several nodes at one hour, the
-// first one's count is kept.
+// Sample counts what can only be counted now. Of an hour the last count is kept.
 func (s *Service) Sample(ctx context.Context) error {
 	at := s.Now()
 	n, err := s.Store.Read().CountSessions(ctx, at)

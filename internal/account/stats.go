@@ -18,7 +18,7 @@ type Stats struct {
 	LoggedIn     []int64
 	LoginFailed  []int64
 	Registered   []int64 // by themselves and by administrators
-	LiveSessions []int64 // at the beginning of each bucket; -1 where it was not counted
+	LiveSessions []int64 // as last counted within an hour; -1 where it was not counted
 
 	Users      int64 // up to auth.CountExactTo
 	UsersExact bool
@@ -97,9 +97,9 @@ func (s *Service) count(ctx context.Context, days int) (Stats, error) {
 		out.LiveSessions[i] = -1
 	}
 	for _, sample := range samples {
-		// Of a day, the first hour that was counted stands for it.
-		if i := place(sample.At); i >= 0 && i < n && out.LiveSessions[i] < 0 {
-			out.LiveSessions[i] = sample.LiveSessions
+		// Of a day, the hour with the most stands for it.
+		if i := place(sample.At); i >= 0 && i < n {
+			out.LiveSessions[i] = max(out.LiveSessions[i], sample.LiveSessions)
 		}
 	}
 	if out.LiveNow, err = store.CountSessions(ctx, now); err != nil {

@@ -206,7 +206,7 @@ type EventWriter interface {
 	// AddLoginFailures folds failures into one event row per account, address
 	// and minute.
 	AddLoginFailures(ctx context.Context, failures []LoginFailure) error
-	// InsertSample keeps a sample unless there is one of that time.
+	// InsertSample keeps a sample in the place of an earlier one of that time.
 	InsertSample(ctx context.Context, s Sample) error
 }
 

@@ -245,7 +245,8 @@ func (t Tx) Samples(ctx context.Context, since time.Time) ([]auth.Sample, error)
 	return all, wrap(err, "read samples")
 }
 
-const insertSample = `INSERT INTO samples (at, live_sessions) VALUES ($1, $2) ON CONFLICT (at) DO NOTHING`
+const insertSample = `INSERT INTO samples (at, live_sessions) VALUES ($1, $2)
+	ON CONFLICT (at) DO UPDATE SET live_sessions = excluded.live_sessions`
 
 // InsertSample implements auth.EventWriter.
 func (t Tx) InsertSample(ctx context.Context, s auth.Sample) error {

@@ -487,12 +487,12 @@ var auditFacts = []fact{
 		if diff := gocmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("CountEvents: %v (-want +got):\n%s", err, diff)
 		}
-		first := auth.Sample{At: hour, LiveSessions: 5}
-		for _, sample := range []auth.Sample{first, {At: hour, LiveSessions: 6}, {At: hour.Add(-time.Hour), LiveSessions: 1}} {
+		last := auth.Sample{At: hour, LiveSessions: 6}
+		for _, sample := range []auth.Sample{{At: hour, LiveSessions: 5}, last, {At: hour.Add(-time.Hour), LiveSessions: 1}} {
 			update(t, s, func(tx auth.Tx) error { return tx.InsertSample(t.Context(), sample) })
 		}
 		samples, err := s.Read().Samples(t.Context(), hour)
-		if diff := gocmp.Diff([]auth.Sample{first}, samples); err != nil || diff != "" {
+		if diff := gocmp.Diff([]auth.Sample{last}, samples); err != nil || diff != "" {
 			t.Errorf("Samples: %v (-want +got):\n%s", err, diff)
 		}
 	}},
