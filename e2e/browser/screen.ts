@@ -45,10 +45,13 @@ export async function signIn(context: BrowserContext, server: Server, person: Pe
   expect(response.status()).toBe(200);
 }
 
-export async function axe(page: Page) {
+/** What axe finds wrong on the page, or in some parts of it. */
+export async function axe(page: Page, parts: string[] = []) {
   // Behind a dialog the page is inert, with its heading and its main part.
   const modal = (await page.getByRole("alertdialog").count()) > 0;
-  const { violations } = await new AxeBuilder({ page })
+  const builder = new AxeBuilder({ page });
+  for (const part of parts) builder.include(part);
+  const { violations } = await builder
     .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"])
     .disableRules(modal ? ["landmark-one-main", "page-has-heading-one"] : [])
     .analyze();
