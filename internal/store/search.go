@@ -15,7 +15,7 @@ import (
 // index; else the users are walked in the order asked for, in windows that
 // grow, until the page is full or that many were looked at.
 const (
-	fewCandidates = 50_000
+	fewCandidates = 30_000
 	firstWindow   = 1_000
 	windowGrowth  = 4
 	lastWindow    = 64_000
@@ -163,7 +163,7 @@ type candidates struct {
 
 // candidates counts by each word, or by role and state without any, and gives
 // the smallest set if it is a small one. count is how many users there are in
-// it, up to one more than is counted exactly.
+// it, or more than are told exactly.
 func (q *userSearch) candidates(ctx context.Context) (few *candidates, count int64, err error) {
 	if len(q.words) == 0 {
 		filtered := q.Role != nil || q.IsActive != nil
@@ -171,18 +171,19 @@ func (q *userSearch) candidates(ctx context.Context) (few *candidates, count int
 		if filtered {
 			set.query += ` WHERE ` + q.states()
 		}
-		if count, err = q.count(ctx, set, auth.CountExactTo+1); err != nil {
+		most := int64(auth.CountExactTo + 1)
+		if filtered {
+			most = fewCandidates + 1
+		}
+		if count, err = q.count(ctx, set, most); err != nil {
 			return nil, 0, err
 		}
-		if filtered && count <= auth.CountExactTo {
+		if filtered && count <= fewCandidates {
 			few = &set
 		}
 		return few, count, nil
 	}
-	most := int64(auth.CountExactTo + 1)
-	if len(q.words) > 1 {
-		most = fewCandidates + 1
-	}
+	const most = int64(fewCandidates + 1)
 	count = most
 	for _, w := range q.words {
 		set := candidates{
@@ -366,7 +367,9 @@ func (q *userSearch) within(ctx context.Context, from, end *auth.UserPlace, limi
 	after, args := q.after(from, args)
 	upTo, args := q.upTo(end, args)
 	if q.Role != nil || q.IsActive != nil {
-		where += ` AND ` + q.states()
+		// Not the bare column: its index would be taken for the walk, and all that
+		// it finds be sorted.
+		where += ` AND ` + strings.Replace(q.states(), "role IN", "(role || '') IN", 1)
 	}
 	return q.t.users(ctx, `SELECT `+columnsOfU+` FROM users u WHERE TRUE`+where+after+upTo+q.by()+fmt.Sprintf(` LIMIT %d`, limit), args...)
 }
