@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -209,6 +210,61 @@ var plain = []struct {
 	{"PATCH", "/api/auth/profile/", map[string]string{"phone": "2"}, "200 200 200 200"},
 	{"GET", "/api/auth/sessions/", nil, "200 200 200 200"},
 	{"GET", "/api/auth/events/", nil, "200 200 200 200"},
+	{"POST", "/api/auth/logout/", map[string]any{}, "400 400 400 400"},
+	{"POST", "/api/auth/password/change/", map[string]any{}, "400 400 400 400"},
+	{"DELETE", "/api/auth/sessions/", nil, "200 200 200 200"},
+	{"DELETE", "/api/auth/sessions/00000000000000000000000000000000/", nil, "404 404 404 404"},
+}
+
+// public are the requests that are the same for everybody, whatever token is
+// sent with them.
+var public = []struct {
+	method, path string
+	body         any
+	want         string
+}{
+	{"POST", "/api/auth/register/", map[string]any{}, "400"},
+	{"POST", "/api/auth/login/", map[string]any{}, "401"},
+	{"POST", "/api/auth/token/refresh/", map[string]any{}, "400"},
+	{"POST", "/api/auth/token/verify/", map[string]any{}, "400"},
+	{"POST", "/api/auth/password/reset/check/", map[string]any{}, "400"},
+	{"POST", "/api/auth/password/reset/confirm/", map[string]any{}, "400"},
+	{"POST", "/api/auth/setup/", map[string]any{}, "400"},
+	{"POST", "/api/auth/setup/check/", map[string]any{}, "400"},
+	{"GET", "/api/auth/settings/", nil, "200"},
+	{"GET", "/api/schema/", nil, "200"},
+	{"GET", "/.well-known/jwks.json", nil, "200"},
+	{"GET", "/healthz", nil, "200"},
+	{"GET", "/readyz", nil, "200"},
+}
+
+// TestMatrixIsWhole holds the tables against the description of the API: what is
+// added to it is asked for everybody, too.
+func TestMatrixIsWhole(t *testing.T) {
+	description, err := os.ReadFile("../../internal/api/openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := map[string]bool{"/api/docs/": true} // It is the schema's page, there if the UI was built in.
+	for _, row := range matrix {
+		asked[strings.TrimSuffix(row.path, "?user={id}")] = true
+	}
+	for _, row := range plain {
+		path, _, _ := strings.Cut(row.path, "?")
+		asked[strings.Replace(path, strings.Repeat("0", 32), "{id}", 1)] = true
+	}
+	for _, row := range public {
+		asked[row.path] = true
+	}
+	found := regexp.MustCompile(`(?m)^  (/\S+):$`).FindAllStringSubmatch(string(description), -1)
+	if len(found) < 30 {
+		t.Fatalf("%d paths in the description", len(found))
+	}
+	for _, m := range found {
+		if !asked[m[1]] {
+			t.Errorf("%s is asked for nobody", m[1])
+		}
+	}
 }
 
 // TestMatrix asks every route for every caller about everybody.
@@ -269,6 +325,14 @@ func TestMatrix(t *testing.T) {
 				}
 				for who, token := range nobodies {
 					ask(who, row.method, row.path, token, row.body, "401")
+				}
+			}
+			for _, row := range public {
+				for _, who := range roles {
+					ask(who, row.method, row.path, o.people[who].Tokens.Access, row.body, row.want)
+				}
+				for who, token := range nobodies {
+					ask(who, row.method, row.path, token, row.body, row.want)
 				}
 			}
 			t.Logf("%d requests", asked)
