@@ -283,8 +283,8 @@ func (a *API) Patience(r *http.Request) time.Duration {
 	if r.Method != http.MethodGet {
 		return 0
 	}
-	if rt := a.routes[r.URL.Path]; rt != nil {
-		return rt.patience
+	if rt := a.routes[r.URL.Path]; rt != nil && rt.patience != nil {
+		return rt.patience(r.URL.Query())
 	}
 	return 0
 }

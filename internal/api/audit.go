@@ -18,8 +18,22 @@ const (
 	exportBatch  = 500
 )
 
-// exportTime is how long an export may take.
-const exportTime = 10 * time.Minute
+// How long an export may take, and a client to take a batch of it.
+const (
+	exportTime = 10 * time.Minute
+	batchTime  = 30 * time.Second
+)
+
+// exportPatience is for files only: a page is given up as early as anything
+// else.
+func exportPatience(query url.Values) time.Duration {
+	if isFile(query.Get("format")) {
+		return exportTime
+	}
+	return 0
+}
+
+func isFile(format string) bool { return format == "csv" || format == "jsonl" }
 
 // audit shows the audit trail, the newest first: a page of it, or all of it as a
 // file.
@@ -28,13 +42,13 @@ func (a *API) audit(w http.ResponseWriter, r *http.Request) error {
 	f, problems := auditFilter(query)
 	limit := queryNumber(query, "page_size", defaultAudit, maxAudit, &problems)
 	format := query.Get("format")
-	if format != "" && format != "json" && format != "csv" && format != "jsonl" {
+	if format != "" && format != "json" && !isFile(format) {
 		problems.Add("format", problem(auth.CodeInvalidChoice, format)...)
 	}
 	if err := problems.Err(); err != nil {
 		return err
 	}
-	if format == "csv" || format == "jsonl" {
+	if isFile(format) {
 		return a.exportAudit(w, r, f, format)
 	}
 	f.Limit = int(limit) + 1 // One more tells whether there is another page.
@@ -156,7 +170,6 @@ func (a *API) exportAudit(w http.ResponseWriter, r *http.Request, f auth.AuditFi
 		return err
 	}
 	rc := http.NewResponseController(w)
-	_ = rc.SetWriteDeadline(time.Now().Add(exportTime)) // One that has none is a test's.
 	h := w.Header()
 	h["Content-Disposition"] = []string{`attachment; filename="audit.` + format + `"`}
 	h["Content-Type"] = []string{"application/jsonl"}
@@ -180,6 +193,7 @@ func (a *API) exportAudit(w http.ResponseWriter, r *http.Request, f auth.AuditFi
 		flush = func() error { return nil }
 	}
 	for {
+		_ = rc.SetWriteDeadline(time.Now().Add(batchTime)) // One that has none is a test's.
 		for i := range batch {
 			if err := write(&batch[i]); err != nil {
 				panic(http.ErrAbortHandler)

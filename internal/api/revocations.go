@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -10,6 +11,14 @@ import (
 
 // maxWait is how long the feed of revocations waits for news at most.
 const maxWait = 30 * time.Second
+
+// feedPatience is as long as the client wants to wait.
+func feedPatience(query url.Values) time.Duration {
+	var ignored auth.Fields
+	most := int64(maxWait / time.Second)
+	wait := queryNumber(query, "wait", 0, most, &ignored)
+	return time.Duration(min(max(wait, 0), most)) * time.Second
+}
 
 // revocations tells other services what was revoked since a number, so that
 // they honour no token of somebody who has signed out, and need not ask for

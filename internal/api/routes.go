@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -52,8 +53,9 @@ type route struct {
 	// ofUser says that the {id} is a user's: who may not see others finds only
 	// the own one.
 	ofUser bool
-	// patience is how much longer than others a request may take.
-	patience time.Duration
+	// patience tells how much longer than others a request may take; nil: no
+	// longer.
+	patience func(url.Values) time.Duration
 
 	allow         []string
 	before, after string // of the {id}; after ends with a slash
@@ -118,13 +120,13 @@ func (a *API) table() []route {
 		{path: "/api/users/{id}/sessions/", who: bearer, errors: wrapped, ofUser: true, methods: []method{
 			{http.MethodGet, a.userSessions, auth.UsersHistory},
 		}},
-		{path: "/api/audit/", who: bearer, errors: bare, patience: exportTime, methods: []method{
+		{path: "/api/audit/", who: bearer, errors: bare, patience: exportPatience, methods: []method{
 			{http.MethodGet, a.audit, auth.UsersHistory},
 		}},
 		{path: "/api/stats/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.stats, auth.StatsRead}}},
 		{path: "/api/system/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.system, auth.SystemRead}}},
 
-		{path: "/api/auth/revocations/", who: service, errors: bare, patience: maxWait, methods: []method{
+		{path: "/api/auth/revocations/", who: service, errors: bare, patience: feedPatience, methods: []method{
 			{http.MethodGet, a.revocations, ""},
 		}},
 		{path: "/api/auth/settings/", who: open, errors: bare, methods: []method{{http.MethodGet, a.settings, ""}}},
