@@ -6,6 +6,7 @@
 # make example  the guide's React page and the same on our client, on http://localhost:3000
 # make example-apis  the Go SDK and the three APIs of examples/ against the built server
 # make bench    measures against a bare server and the storage limit
+# make asvs     which security requirements are met, from the results that make test keeps
 # make crash    200 kills under load on each engine
 # make nightly  the long runs, resumed where they stopped, for HOURS (4)
 
@@ -18,7 +19,7 @@ UI          := web/dist/index.html
 PGTEST      := LATCHKEY_TEST_STRICT=1 go run ./internal/pgtest/cmd/pgtest
 GO_BUILD    := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w'
 
-.PHONY: run build test race quick lint browser example example-apis bench crash nightly clean
+.PHONY: run build test asvs race quick lint browser example example-apis bench crash nightly clean
 
 run: build
 	@$(BIN) serve
@@ -49,6 +50,11 @@ test: need lint build
 	$(PGTEST) scripts/test
 	LATCHKEY_TEST_STRICT=1 scripts/test-apis
 	$(PGTEST) scripts/test-browser
+	@.cache/trace
+
+# From what make test has kept.
+asvs:
+	@go run ./internal/trace/cmd/trace
 
 browser: need build
 	$(PGTEST) scripts/test-browser

@@ -1,3 +1,11 @@
 import { defineConfig } from "vitest/config";
 
-export default defineConfig({ test: { include: ["test/**/*.test.{ts,tsx}"], testTimeout: 15_000 } });
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.{ts,tsx}"],
+    testTimeout: 15_000,
+    // Kept for make asvs.
+    reporters: ["default", "json"],
+    outputFile: { json: "../.cache/results/client.json" },
+  },
+});

@@ -9,5 +9,8 @@ export default defineConfig({
     setupFiles: ["src/test-setup.ts"],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // Kept for make asvs.
+    reporters: ["default", "json"],
+    outputFile: { json: "../.cache/results/web.json" },
   },
 });

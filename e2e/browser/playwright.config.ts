@@ -5,7 +5,8 @@ export default defineConfig({
   testDir: ".",
   outputDir: "results",
   globalSetup: "./setup.ts",
-  reporter: "list",
+  // The second is kept for make asvs.
+  reporter: [["list"], ["json", { outputFile: "../../.cache/results/browser.json" }]],
   // A test that fails now and then has found something.
   retries: 0,
   workers: 2,

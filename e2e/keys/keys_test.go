@@ -268,7 +268,7 @@ func count(m *sync.Map) (n int) {
 
 // 50 rotations by schedule, and some by hand between them.
 //
-// ASVS: v5.0.0-13.3.4
+// ASVS 13.3.4
 func TestRotationsUnderLoad(t *testing.T) {
 	for _, tt := range []struct {
 		algorithm string

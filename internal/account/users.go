@@ -269,7 +269,7 @@ func Version(u auth.User) string {
 }
 
 // Draft is an account that somebody else makes. It has no password: the one
-// whose account it is sets it by a link (ASVS 6.3.8: who administers chooses
+// whose account it is sets it by a link (ASVS 6.4.6: who administers chooses
 // nobody's password).
 type Draft struct {
 	Email               auth.Email

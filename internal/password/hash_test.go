@@ -105,7 +105,6 @@ const (
 )
 
 // bounds are foreign hashes and what Check says of them.
-// LESSON: 11 (cost parameters taken from imported hashes).
 var bounds = []struct {
 	encoded string
 	want    error
@@ -209,6 +208,7 @@ var bounds = []struct {
 	{strings.Repeat("$", 1<<20), ErrMalformed},
 }
 
+// LESSON 11
 func TestCheck(t *testing.T) {
 	for _, c := range bounds {
 		var before, after runtime.MemStats
@@ -245,7 +245,8 @@ func TestCostsFit(t *testing.T) {
 
 // TestVerifyNever: what cannot match costs one default hash, no more and no
 // less, whatever it asks for. That much work is seen by its memory: 19 MiB.
-// LESSON: 1, 2, 4, 10, 11.
+//
+// LESSON 1, 2, 4, 10, 11
 func TestVerifyNever(t *testing.T) {
 	h := NewHasher(Options{Concurrent: 1})
 	good, err := h.Hash(t.Context(), "c0rrect-Horse-42")

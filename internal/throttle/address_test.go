@@ -14,8 +14,7 @@ func prefixes(s ...string) []netip.Prefix {
 	return p
 }
 
-// TestClientAddress.
-// LESSON: 23 (left-most X-Forwarded-For trusted), 24 (header names with "_").
+// LESSON 23, 24
 func TestClientAddress(t *testing.T) {
 	const (
 		xff   = "X-Forwarded-For"

@@ -135,8 +135,8 @@ func pkcs8(t *testing.T, k Key) []byte {
 // An asymmetric key is accepted by its kid and its own algorithm, and in no
 // other way.
 //
-// ASVS: v5.0.0-9.1.2
-// LESSON: 26
+// ASVS 9.1.2
+// LESSON 26
 func TestPairNeedsItsKid(t *testing.T) {
 	everyAlgorithm(t, func(t *testing.T, k Key) {
 		others := ring{k, NewHS256("k1", testSecret)}
@@ -256,9 +256,9 @@ func secretsOf(t *testing.T, k Key) map[string][]byte {
 // says: with the ring's own key of the name, with a ring that has the lot, and
 // with none but asymmetric keys.
 //
-// ASVS: v5.0.0-9.1.2
-// ASVS: v5.0.0-9.1.3
-// LESSON: 26
+// ASVS 9.1.2
+// ASVS 9.1.3
+// LESSON 26
 func TestAlgorithmConfusion(t *testing.T) {
 	everyAlgorithm(t, func(t *testing.T, k Key) {
 		jwkHeader := string(k.JWK())
@@ -297,8 +297,8 @@ func everyKey() ring {
 
 // A token that brings its own key, or says that it needs none.
 //
-// ASVS: v5.0.0-9.1.3
-// LESSON: 26
+// ASVS 9.1.3
+// LESSON 26
 func TestTokenBringsItsKey(t *testing.T) {
 	everyAlgorithm(t, func(t *testing.T, k Key) {
 		secret, err := Generate(k.Algorithm())
@@ -341,7 +341,7 @@ func TestTokenBringsItsKey(t *testing.T) {
 	})
 }
 
-// LESSON: 29
+// LESSON 29
 func TestPairEveryBitFlip(t *testing.T) {
 	everyAlgorithm(t, func(t *testing.T, k Key) {
 		keys := everyKey()
@@ -602,8 +602,8 @@ func TestMAC(t *testing.T) {
 	}
 }
 
-// ASVS: v5.0.0-9.2.3
-// LESSON: 27
+// ASVS 9.2.3
+// LESSON 27
 func TestNames(t *testing.T) {
 	base := strings.TrimSuffix(goodPayload, "}")
 	issuer := Names{Issuer: "https://auth.example.com"}

@@ -168,8 +168,8 @@ const goodPayload = `{"token_type":"access","exp":1795421681,"iat":1795410881,"j
 // the deviations of design.md. Each payload is {…} with good members before
 // it, unless it says otherwise.
 //
-// ASVS: v5.0.0-9.2.1
-// LESSON: 27
+// ASVS 9.2.1
+// LESSON 27
 func TestPayload(t *testing.T) {
 	const head = `"token_type":"access","jti":"j"`
 	base := Claims{Type: Access, HasType: true, ID: "j", HasID: true, IDIsString: true}
@@ -390,7 +390,7 @@ func TestWholePayload(t *testing.T) {
 	}
 }
 
-// ASVS: v5.0.0-9.2.2
+// ASVS 9.2.2
 func TestCheck(t *testing.T) {
 	for _, tt := range []struct {
 		payload string
@@ -450,9 +450,9 @@ func TestID(t *testing.T) {
 
 // TestHeader: what is accepted of a header, with a signature that is good.
 //
-// ASVS: v5.0.0-9.1.2
-// ASVS: v5.0.0-9.1.3
-// LESSON: 27
+// ASVS 9.1.2
+// ASVS 9.1.3
+// LESSON 27
 func TestHeader(t *testing.T) {
 	for _, tt := range []struct {
 		header string
@@ -563,7 +563,7 @@ func (r byKid) Accepted(kid string, hasKID bool) []Key {
 	return nil
 }
 
-// LESSON: 26
+// LESSON 26
 func TestKid(t *testing.T) {
 	other := []byte("another secret of thirty-two bytes")
 	foreign := NewHS256("rsa", testSecret)
@@ -666,7 +666,7 @@ func nextInAlphabet(part string) string {
 // A token that is both expired and badly signed, or badly signed with claims
 // that are no JSON, is refused for its signature: the claims are not reached.
 //
-// ASVS: v5.0.0-9.1.1
+// ASVS 9.1.1
 func TestSignatureFirst(t *testing.T) {
 	for _, payload := range []string{goodPayload, `{"exp":1}`, `[`, "\xff"} {
 		if p, ok := verify(forge([]byte("x"), plainHeader, payload), testKeys()); ok || p != "" {
@@ -675,7 +675,7 @@ func TestSignatureFirst(t *testing.T) {
 	}
 }
 
-// LESSON: 29
+// LESSON 29
 func TestEveryPrefixAndEveryBitFlip(t *testing.T) {
 	keys := testKeys()
 	for _, c := range []Claims{accessClaims(), refreshClaims()} {
@@ -695,7 +695,7 @@ func TestEveryPrefixAndEveryBitFlip(t *testing.T) {
 	}
 }
 
-// LESSON: 28
+// LESSON 28
 func TestLongTokensCostNothing(t *testing.T) {
 	keys := testKeys()
 	long := forge(testSecret, plainHeader, `{"x":"`+strings.Repeat("x", maxLength)+`"}`)

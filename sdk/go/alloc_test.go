@@ -9,6 +9,8 @@ import (
 
 // The race detector has sync.Pool lose things on purpose, so that allocations
 // cannot be counted under it.
+//
+// LESSON 28
 func TestAllocations(t *testing.T) {
 	v := verifier(t, Options{HS256Keys: [][]byte{testSecret}})
 	good := hmacSigner(testSecret).token(payload())
@@ -20,7 +22,6 @@ func TestAllocations(t *testing.T) {
 	}); n > 2 {
 		t.Errorf("Verify allocates %v times", n)
 	}
-	// LESSON: 28
 	dots := strings.Repeat(".", 1_000_000)
 	if n := testing.AllocsPerRun(200, func() { _, _ = v.Verify(ctx, dots) }); n > 0 {
 		t.Errorf("refusing a million dots allocates %v times", n)

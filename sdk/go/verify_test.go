@@ -147,7 +147,7 @@ func TestAlgorithms(t *testing.T) {
 // A public key is known to all. Whoever has it, in whatever spelling, must not
 // be able to sign with it as a secret (CVE-2022-29217).
 //
-// LESSON: 26
+// LESSON 26
 func TestPublicKeyIsNoSecret(t *testing.T) {
 	signers := []signer{edSigner("ed"), ecSigner(t, "ec"), rsaSigner(t, "rsa")}
 	s := newServer(t, signers...)
@@ -302,7 +302,7 @@ func TestForeignKeysInTheSet(t *testing.T) {
 
 // Every prefix and every flipped bit of a token is refused.
 //
-// LESSON: 29
+// LESSON 29
 func TestDamagedTokens(t *testing.T) {
 	s := newServer(t, edSigner("ed"))
 	v := verifier(t, Options{JWKS: s.URL + "/.well-known/jwks.json", HS256Keys: [][]byte{testSecret}})
