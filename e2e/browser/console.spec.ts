@@ -2,7 +2,7 @@ import type { BrowserContext, Page } from "@playwright/test";
 import { mkdirSync, readFileSync } from "node:fs";
 import { screenshots as pictures } from "./places.ts";
 import { at, axe, signIn, sizes, visit, watch, type Screen } from "./screen.ts";
-import type { Server } from "./server.ts";
+import { startServer, type Server } from "./server.ts";
 import { appoint, call, expect, register, test, type Person, type Registered } from "./test.ts";
 
 // The console on the real binary, as an admin and as a manager use it; and a picture of each of its screens.
@@ -454,17 +454,24 @@ const screens: (Screen & { as?: "manager" })[] = [
   },
 ];
 
-test.describe("screens", () => {
-  mkdirSync(pictures, { recursive: true });
+// One house of people for all the screens that a worker looks at: looking changes nobody.
+const house = test.extend<Record<never, never>, { world: World }>({
+  world: [
+    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern.
+    async ({}, provide) => {
+      const server = await startServer();
+      await provide(await populate(server, 2));
+      await server.stop();
+    },
+    { scope: "worker" },
+  ],
+});
+
+house.describe("screens", () => {
+  if (pictures) mkdirSync(pictures, { recursive: true });
   for (const screen of screens) {
-    test(screen.name, async ({ browser, latchkey }, info) => {
-      test.setTimeout(180_000);
-      const world = await populate(await latchkey.serve(), 2);
-      const person = screen.as === "manager" ? world.manager : world.admin;
-      for (const [tag, viewport] of Object.entries(sizes)) {
-        const context = await browser.newContext({ viewport, locale: "en-US", reducedMotion: "reduce" });
-        await visit(screen, context, world.server, person, info, tag);
-      }
+    house(screen.name, async ({ browser, world }, info) => {
+      await visit(screen, browser, world.server, screen.as === "manager" ? world.manager : world.admin, info);
     });
   }
 });
@@ -512,10 +519,11 @@ test("the console speaks German, at 320 px", async ({ browser, latchkey }) => {
       await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth),
       path,
     ).toBe(0);
-    await page.screenshot({
-      path: `${pictures}german-console${path.replaceAll("/", "-")}-320.png`,
-      fullPage: true,
-    });
+    if (pictures)
+      await page.screenshot({
+        path: `${pictures}german-console${path.replaceAll("/", "-")}-320.png`,
+        fullPage: true,
+      });
   }
   expect(await axe(page)).toEqual([]);
   expect(seen).toEqual([]);
