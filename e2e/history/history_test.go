@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
 var (
-	count = flag.Int("history.count", 300, "histories on each engine")
+	count = flag.Int("history.count", 100, "histories on each engine")
 	ops   = flag.Int("history.ops", 48, "operations of a history")
 	seed  = flag.Uint64("history.seed", 0, "seed of the first history; 0 takes one by chance")
 )
