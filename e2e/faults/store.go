@@ -219,6 +219,13 @@ func (r reader) SearchUsers(ctx context.Context, s auth.UserSearch) (auth.UserPa
 	return r.Reader.SearchUsers(ctx, s)
 }
 
+func (r reader) ForeignHash(ctx context.Context, after string) (string, error) {
+	if err := r.fails(ctx, "ForeignHash"); err != nil {
+		return "", err
+	}
+	return r.Reader.ForeignHash(ctx, after)
+}
+
 func (r reader) CountAdmins(ctx context.Context, limit int) (int, error) {
 	if err := r.fails(ctx, "CountAdmins"); err != nil {
 		return 0, err

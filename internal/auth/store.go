@@ -76,6 +76,10 @@ type UserReader interface {
 	// limit, or none, and still a Last: the search went so far and no farther,
 	// so that it is quick whatever is asked.
 	SearchUsers(ctx context.Context, s UserSearch) (UserPage, error)
+	// ForeignHash gives, in the order of bytes, the first stored hash after this
+	// text that Latchkey would not write today, "" when there is none. Unusable
+	// ones are left out. It goes by an index of those alone.
+	ForeignHash(ctx context.Context, after string) (string, error)
 	// CountAdmins counts active administrators, up to limit.
 	CountAdmins(ctx context.Context, limit int) (int, error)
 }

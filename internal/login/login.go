@@ -32,8 +32,8 @@ func New(o Options) *Service { return &Service{o} }
 // Password signs a user in by e-mail and password.
 //
 // An unknown e-mail, an inactive account and one without a usable password
-// cost the same hash as a wrong password and get the same answer: an error of
-// kind BadCredentials. TooMany comes from the throttle, before any hash;
+// cost a hash like a wrong password and get the same answer at the same time,
+// that of the slowest hash of any user: an error of kind BadCredentials. TooMany comes from the throttle, before any hash;
 // Unavailable when too many passwords are being checked already.
 func (s *Service) Password(ctx context.Context, email auth.Email, pw string, c auth.Client) (session.Tokens, auth.User, error) {
 	refused := func(err error) (session.Tokens, auth.User, error) { return session.Tokens{}, auth.User{}, err }
@@ -51,7 +51,7 @@ func (s *Service) Password(ctx context.Context, email auth.Email, pw string, c a
 		place.GiveBack()
 		return refused(fmt.Errorf("look up e-mail: %w", err))
 	}
-	ok, rehash, err := s.Hasher.Verify(ctx, pw, u.Password)
+	verdict, err := s.Hasher.Judge(ctx, pw, u.Password)
 	if err != nil {
 		place.GiveBack()
 		if busy := new(password.BusyError); errors.As(err, &busy) {
@@ -59,15 +59,16 @@ func (s *Service) Password(ctx context.Context, email auth.Email, pw string, c a
 		}
 		return refused(fmt.Errorf("verify password: %w", err))
 	}
-	if !ok || !u.IsActive {
+	if !verdict.OK || !u.IsActive {
 		s.Failures.Add(u.ID, c.Address, s.Now())
+		verdict.Settle(ctx)
 		return refused(&auth.Error{Kind: auth.BadCredentials, Code: auth.CodeBadCredentials})
 	}
 	opening := auth.Opening{
 		UserID: u.ID, CredentialVersion: u.CredentialVersion,
 		Session: auth.NewSession{Client: c}, Event: auth.EventLoggedIn,
 	}
-	if rehash {
+	if verdict.Rehash {
 		// Without a place to hash in, the upgrade waits for the next login.
 		opening.Rehash, err = s.Hasher.Hash(ctx, pw)
 		if busy := new(password.BusyError); err != nil && !errors.As(err, &busy) {
@@ -78,6 +79,7 @@ func (s *Service) Password(ctx context.Context, email auth.Email, pw string, c a
 	tokens, u, err := s.Sessions.Open(ctx, opening)
 	if auth.IsKind(err, auth.BadCredentials) {
 		s.Failures.Add(opening.UserID, c.Address, s.Now())
+		verdict.Settle(ctx)
 		return refused(err)
 	}
 	place.GiveBack()

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -72,6 +73,8 @@ type Hasher struct {
 	concurrent int
 	dummy      *argon2Hash
 	room       *room // nil unless MakeRoom was called
+	floor      floor
+	done       atomic.Uint64
 }
 
 // NewHasher gives a Hasher. Options below zero count as zero.
@@ -128,20 +131,8 @@ func (h *Hasher) Hash(ctx context.Context, pw string) (string, error) {
 // The error is a *BusyError, or ctx's when it ended while waiting; then
 // nothing is known.
 func (h *Hasher) Verify(ctx context.Context, pw, encoded string) (ok, rehash bool, err error) {
-	stored, err := parse(encoded)
-	usable := err == nil && len(pw) <= MaxLength
-	if !usable {
-		stored = h.dummy
-	}
-	if len(pw) > MaxLength {
-		pw = "overlong"
-	}
-	var match bool
-	if err := h.work(ctx, stored, func() { match = stored.matches(pw) }); err != nil {
-		return false, false, err
-	}
-	ok = match && usable
-	return ok, ok && NeedsRehash(encoded), nil
+	v, err := h.Judge(ctx, pw, encoded)
+	return v.OK, v.Rehash, err
 }
 
 // work runs fn apart, in a place of the hash's size. The place is given back
@@ -156,6 +147,7 @@ func (h *Hasher) work(ctx context.Context, of hash, fn func()) error {
 	h.room.enter()
 	defer h.room.leave()
 	apart(fn)
+	h.done.Add(1)
 	return nil
 }
 
@@ -169,3 +161,6 @@ type Stats struct {
 
 // Stats gives the figures of this moment, for metrics.
 func (h *Hasher) Stats() Stats { return h.gate.stats() }
+
+// Done is how many turns among the hashes there have been since the start.
+func (h *Hasher) Done() uint64 { return h.done.Load() }

@@ -250,12 +250,16 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 		return err
 	}
 
+	// Until it is known which hashes there are, a refusal might come too early.
+	a.logins.Hasher.AwaitPresent()
+
 	// The background stops after the requests: what they counted is written.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	for _, work := range []func(context.Context){
 		a.revoked.Follow,
 		a.failures.Run,
+		func(ctx context.Context) { a.logins.FollowHashes(ctx, log) },
 		func(ctx context.Context) { followKeys(ctx, a.ring, log) },
 		func(ctx context.Context) { sweep(ctx, store, cfg.Audit.Retention.Std(), sweepEvery, now, log) },
 		func(ctx context.Context) { sample(ctx, a.accounts, log) },

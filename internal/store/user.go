@@ -108,6 +108,23 @@ func (t Tx) users(ctx context.Context, query string, args ...any) ([]auth.User, 
 	return all, rows.Err()
 }
 
+// foreignHash goes by the index users_foreign_hash, whose terms it repeats. The
+// first is what password.Hash writes today ("_" for "$", which begins
+// parameters): other costs want a migration.
+const foreignHash = `SELECT password FROM users
+	WHERE password NOT LIKE 'argon2_argon2id_v=19_m=19456,t=2,p=1_%' AND password NOT LIKE '!%' AND password > $1
+	ORDER BY password LIMIT 1`
+
+// ForeignHash implements auth.UserReader.
+func (t Tx) ForeignHash(ctx context.Context, after string) (string, error) {
+	var encoded string
+	err := t.QueryRow(ctx, foreignHash, after).Scan(&encoded)
+	if errors.Is(err, ErrNoRows) {
+		return "", nil
+	}
+	return encoded, wrap(err, "look for foreign hashes")
+}
+
 const insertUser = `INSERT INTO users (email, email_key, first_name, last_name, phone, role, is_active, password,
 		credential_version, gen, created_at, updated_at, name_key, search_version)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9, $9, $10, $11)

@@ -129,7 +129,7 @@ CREATE TABLE users (
     phone text NOT NULL,
     role text NOT NULL,
     is_active boolean NOT NULL,
-    password text NOT NULL,
+    password text COLLATE "C" NOT NULL,
     credential_version bigint NOT NULL,
     gen bigint NOT NULL,
     valid_after bigint,
@@ -143,6 +143,7 @@ CREATE TABLE users (
 );
 CREATE INDEX users_created ON users USING btree (created_at, id);
 CREATE UNIQUE INDEX users_email_key ON users USING btree (email_key);
+CREATE INDEX users_foreign_hash ON users USING btree (password) WHERE ((password !~~ 'argon2_argon2id_v=19_m=19456,t=2,p=1_%'::text) AND (password !~~ '!%'::text));
 CREATE INDEX users_last_login ON users USING btree (COALESCE(last_login, (0)::bigint), id);
 CREATE INDEX users_name ON users USING btree (name_key, id);
 CREATE INDEX users_role ON users USING btree (role, is_active, id);

@@ -138,6 +138,9 @@ CREATE INDEX users_created ON users (created_at, id);
 
 CREATE UNIQUE INDEX users_email_key ON users (email_key);
 
+CREATE INDEX users_foreign_hash ON users (password)
+    WHERE password NOT LIKE 'argon2_argon2id_v=19_m=19456,t=2,p=1_%' AND password NOT LIKE '!%';
+
 CREATE INDEX users_last_login ON users (COALESCE(last_login, 0), id);
 
 CREATE INDEX users_name ON users (name_key, id);

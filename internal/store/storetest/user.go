@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -44,6 +45,60 @@ var userFacts = []fact{
 		got, err := s.Read().UserByID(t.Context(), u.ID)
 		if err != nil || got.FirstName != n.FirstName || got.LastName != n.LastName || got.Phone != "" {
 			t.Errorf("read back %+v, %v", got, err)
+		}
+	}},
+	{"foreign_hashes", func(t *testing.T, s auth.Store) {
+		const own = "argon2$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$"
+		hash := func(n int, encoded string) (id int64) {
+			draft := newUser(n)
+			draft.Password = encoded
+			update(t, s, func(tx auth.Tx) error {
+				u, err := tx.InsertUser(t.Context(), draft, Now)
+				id = u.ID
+				return err
+			})
+			return id
+		}
+		hash(1, own+"1")
+		hash(2, "!unusable")
+		argon := hash(3, "argon2$argon2id$v=19$m=102400,t=2,p=8$c2FsdHNhbHQ$1")
+		for i := range 3 {
+			hash(10+i, fmt.Sprintf("pbkdf2_sha256$600000$salt%d$hash", i))
+		}
+		hash(20, "pbkdf2_sha256$600001$salt$hash")
+		hash(21, "bcrypt$$2b$12$x")
+		walk := func() (all []string) {
+			for after := ""; ; {
+				next, err := s.Read().ForeignHash(t.Context(), after)
+				if err != nil || next == "" {
+					if err != nil {
+						t.Error(err)
+					}
+					return all
+				}
+				all, after = append(all, next), next
+			}
+		}
+		want := []string{
+			"argon2$argon2id$v=19$m=102400,t=2,p=8$c2FsdHNhbHQ$1", "bcrypt$$2b$12$x",
+			"pbkdf2_sha256$600000$salt0$hash", "pbkdf2_sha256$600000$salt1$hash", "pbkdf2_sha256$600000$salt2$hash",
+			"pbkdf2_sha256$600001$salt$hash",
+		}
+		if diff := cmp.Diff(want, walk()); diff != "" {
+			t.Errorf("foreign hashes (-want +got):\n%s", diff)
+		}
+		// "%" follows "$": a step over all with the same costs.
+		next, err := s.Read().ForeignHash(t.Context(), "pbkdf2_sha256$600000%")
+		if err != nil || next != "pbkdf2_sha256$600001$salt$hash" {
+			t.Errorf("after 600000 comes %q, %v", next, err)
+		}
+		// The walk ends as they are hashed anew.
+		update(t, s, func(tx auth.Tx) error {
+			_, err := tx.UpdateUser(t.Context(), argon, auth.UserChange{Rehash: ptr(own + "2")}, Now)
+			return err
+		})
+		if got := walk(); len(got) != 5 {
+			t.Errorf("after a new hash %q", got)
 		}
 	}},
 	{"missing", func(t *testing.T, s auth.Store) {
