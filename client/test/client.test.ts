@@ -198,6 +198,7 @@ describe.each(modes)("%s mode", (mode) => {
     }
   });
 
+  // ASVS 14.3.1
   test("logout that is not heard", async () => {
     const client = make({ mode });
     await client.login(right);

@@ -281,6 +281,8 @@ func TestDescribeMissing(t *testing.T) {
 
 // FuzzArchive holds that no file makes readArchive panic or write anything but
 // the two files that a backup holds.
+//
+// ROW 12
 func FuzzArchive(f *testing.F) {
 	f.Add(archive(f, nil))
 	f.Add(archive(f, func(m *manifest, files map[string][]byte) { m.Files = m.Files[:1]; delete(files, "secret.key") }))

@@ -71,6 +71,10 @@ func (o *office) raw(method, path, token, contentType, body string) (int, []byte
 
 // TestNothingEscalates sends every spelling where there is a form: nobody's role,
 // state, address or id becomes what the sender may not make it.
+//
+// ASVS 8.2.3
+// LESSON 20, 21, 22
+// ROW 14
 func TestNothingEscalates(t *testing.T) {
 	for name, start := range engines {
 		t.Run(name, func(t *testing.T) {

@@ -240,6 +240,8 @@ var public = []struct {
 
 // TestMatrixIsWhole holds the tables against the description of the API: what is
 // added to it is asked for everybody, too.
+//
+// ROW 14
 func TestMatrixIsWhole(t *testing.T) {
 	description, err := os.ReadFile("../../internal/api/openapi.yaml")
 	if err != nil {
@@ -268,6 +270,9 @@ func TestMatrixIsWhole(t *testing.T) {
 }
 
 // TestMatrix asks every route for every caller about everybody.
+//
+// ASVS 7.2.2, 7.4.2, 7.4.5, 8.2.1, 8.2.2, 8.3.1, 8.3.2
+// ROW 14
 func TestMatrix(t *testing.T) {
 	for name, start := range engines {
 		t.Run(name, func(t *testing.T) {

@@ -38,6 +38,7 @@ async function secondDevice(browser: Browser, server: Server): Promise<[BrowserC
 }
 
 for (const engine of ["sqlite", "postgres"] satisfies Engine[]) {
+  // ASVS 6.2.2, 7.4.1, 7.4.3, 10.4.9
   test(`an account's life, on ${engine}`, async ({ page, browser, latchkey }) => {
     test.setTimeout(240_000);
     const server = await latchkey.serve({ engine, set: { TOKENS_ACCESS: "3s" } });

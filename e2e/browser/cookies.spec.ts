@@ -103,6 +103,7 @@ async function victim(page: Page, latchkey: Latchkey, mode = "cookie"): Promise<
   return { page, context: page.context(), front, person };
 }
 
+// ASVS 10.1.1, 14.3.3
 test("in cookie mode no script can read a token", async ({ page, latchkey }) => {
   const answered = bodies(page);
   const { person, context } = await victim(page, latchkey);
@@ -406,6 +407,7 @@ for (const { site, host } of [
   { site: "crossSite", host: "127.0.0.1" },
   { site: "sameSite", host: "localhost" },
 ] as const) {
+  // LESSON 33
   test(`a page of another origin can do nothing with the cookies (${site})`, async ({ page, latchkey }) => {
     const { front, context, person } = await victim(page, latchkey);
     const evil = await latchkey.site(
@@ -433,6 +435,7 @@ for (const { site, host } of [
     expect((await call(front, "POST", path.login, credentials(person))).status).toBe(200);
   });
 
+  // LESSON 33
   test(`a page of another origin cannot sign anybody in as somebody else (${site})`, async ({
     page,
     latchkey,

@@ -184,6 +184,7 @@ async function somebody(server: Server): Promise<Registered> {
 test.describe("screens", () => {
   if (pictures) mkdirSync(pictures, { recursive: true });
   for (const screen of screens) {
+    // ASVS 14.2.3, 14.3.3
     test(screen.name, async ({ browser, gallery }, info) => {
       await visit(screen, browser, gallery, await somebody(gallery), info);
     });
@@ -301,6 +302,7 @@ test("in German", async ({ browser, latchkey }) => {
   await context.close();
 });
 
+// ASVS 14.3.3
 test("the choice of theme and language is all that is kept", async ({ page, latchkey }) => {
   const server = await latchkey.serve();
   await page.emulateMedia({ colorScheme: "light" });

@@ -41,6 +41,9 @@ const (
 
 // TestCrash kills the server under load. Nothing that was acknowledged may be
 // lost, and nothing that was revoked or rotated may live again.
+//
+// LESSON 14
+// ROW 1
 func TestCrash(t *testing.T) {
 	first := *seed
 	if first == 0 {

@@ -625,6 +625,10 @@ var generic = []string{
 
 // Each call of the store of each route fails in turn, in each way, until the
 // route makes no more calls.
+//
+// ASVS 16.5.3
+// LESSON 17
+// ROW 13
 func TestEachCallFails(t *testing.T) {
 	for _, engine := range faults.Engines {
 		t.Run(engine, func(t *testing.T) {

@@ -269,6 +269,7 @@ func count(m *sync.Map) (n int) {
 // 50 rotations by schedule, and some by hand between them.
 //
 // ASVS 13.3.4
+// ROW 24
 func TestRotationsUnderLoad(t *testing.T) {
 	for _, tt := range []struct {
 		algorithm string

@@ -44,6 +44,10 @@ func clusters(t *testing.T, env ...string) map[string]func(t *testing.T) []*node
 // One token, 1,000 refreshes at once: exactly one successor is ever made. In
 // strict one answer carries it, in grace every one (security.md, figures 2 and
 // 3).
+//
+// ASVS 10.4.5
+// LESSON 13
+// ROW 2
 func TestThousandRefreshesOfOneToken(t *testing.T) {
 	const clients = 1000
 	for _, setting := range []string{"strict", "grace"} {
@@ -146,6 +150,8 @@ func TestThousandGuesses(t *testing.T) {
 
 // The command line beside a server, and one node beside another: what is
 // revoked there is dead here within the promised time.
+//
+// ASVS 7.4.1, 7.4.2, 8.3.2
 func TestRevokedElsewhere(t *testing.T) {
 	pg := "LATCHKEY_DATABASE=" + pgtest.Database(t)
 	one, two := node.Start(t, pg), node.Start(t, pg)

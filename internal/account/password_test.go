@@ -159,6 +159,8 @@ func TestChangePasswordRefuses(t *testing.T) {
 
 // A change signs everybody out but the caller, at once, and nobody gets in by
 // the old password any more.
+//
+// ASVS 7.4.3
 func TestChangePassword(t *testing.T) {
 	o := newOffice(t)
 	ctx := t.Context()
@@ -429,6 +431,8 @@ func TestChangePasswordAtOnce(t *testing.T) {
 
 // A login that was hashing the old password while it was changed opens nothing;
 // one that was faster is signed out.
+//
+// LESSON 16
 func TestChangePasswordAndLogins(t *testing.T) {
 	t.Run("the password was read before", func(t *testing.T) {
 		o := newOffice(t)

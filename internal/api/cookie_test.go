@@ -51,6 +51,8 @@ func cookies(t *testing.T, w *httptest.ResponseRecorder, want ...string) {
 
 // TestCarriage says how tokens travel: in the body, unless Auth-Mode asks for
 // cookies, and then by the names that fit the way the browser comes.
+//
+// ASVS 10.1.1
 func TestCarriage(t *testing.T) {
 	t.Parallel()
 	const (
@@ -414,6 +416,8 @@ func TestFailedRefreshLeavesCookies(t *testing.T) {
 
 // A login whose cookie overwrites another one ends the session of that (ASVS
 // 7.2.4); where that fails it is logged, and the login has succeeded.
+//
+// ASVS 7.2.4
 func TestReplacedSession(t *testing.T) {
 	t.Parallel()
 	const login = "POST /api/auth/login/\n%s\n\n" + `{"email":"a@example.com","password":"p"}`
@@ -459,6 +463,8 @@ func TestReplacedSession(t *testing.T) {
 
 // TestLogoutCookie says what a logout ends and takes back. In cookie mode
 // nothing keeps it from signing out.
+//
+// ASVS 14.3.1
 func TestLogoutCookie(t *testing.T) {
 	t.Parallel()
 	const required = `{"error":"Invalid data","details":{"refresh_token":["This field is required."]}}`
@@ -615,6 +621,8 @@ func listed(o *api.Options) {
 // TestCrossOrigin is the table of who may make a request for which a cookie is
 // the credential or is set: docs/decisions/0004-cookie-mode.md. The server is
 // http://example.com.
+//
+// LESSON 33
 func TestCrossOrigin(t *testing.T) {
 	t.Parallel()
 	const pass, not = true, false
@@ -745,6 +753,8 @@ func judge(t *testing.T, text, origin, site string, passes bool) {
 
 // Every endpoint but those that answer everybody alike is guarded where a cookie
 // would be set or be the credential, and its description says so.
+//
+// LESSON 33
 func TestCrossOriginEverywhere(t *testing.T) {
 	t.Parallel()
 	for _, e := range api.Endpoints() {
@@ -822,6 +832,8 @@ func TestCrossOriginBehindProxy(t *testing.T) {
 }
 
 // A form of another page can send every body but JSON without a preflight.
+//
+// LESSON 33
 func TestJSONOnly(t *testing.T) {
 	t.Parallel()
 	h := serve(&acts{})

@@ -173,6 +173,7 @@ func TestNotAnObject(t *testing.T) {
 	expect(t, do(t, h, request("POST /api/auth/login/\n\nnull")), 401, `{"error":"Invalid credentials","details":{"non_field_errors":["No data provided"]}}`)
 }
 
+// LESSON 22
 func TestJSON(t *testing.T) {
 	t.Parallel()
 	var got string

@@ -46,6 +46,8 @@ func decodeAs(t *testing.T, contentType string, body []byte) (filled, error) {
 	return in, err
 }
 
+// LESSON 22
+// ROW 12
 func FuzzJSONBody(f *testing.F) {
 	for _, s := range []string{
 		`{"email":"a@example.com","password":"p","password2":"p","first_name":"F","last_name":"L","role":"client"}`,
@@ -165,6 +167,7 @@ func FuzzMultipart(f *testing.F) {
 	})
 }
 
+// ROW 12
 func FuzzAuthorization(f *testing.F) {
 	for _, s := range []string{"", "Bearer x", "bearer  x ", "Bearer", "Bearer a b", "Token x", "Bearer\tx", "\x00", "Bearer \xff", "BEARER\vx"} {
 		f.Add(s)
@@ -189,6 +192,8 @@ func FuzzAuthorization(f *testing.F) {
 
 // FuzzCookie holds the reading of cookies against net/http's, where the header
 // is one that a browser sends.
+//
+// ROW 12
 func FuzzCookie(f *testing.F) {
 	for _, s := range []string{
 		"latchkey_access=a", "latchkey_access=a; latchkey_access=a", "latchkey_access=a; latchkey_access=b", "a=b; latchkey_access=c; d=e", "latchkey_access=; x=y",

@@ -43,6 +43,7 @@ func TestValidEmail(t *testing.T) {
 	}
 }
 
+// ROW 12
 func FuzzEmail(f *testing.F) {
 	for _, s := range []string{"a@example.com", "a@exämple.com", `"a\"b"@[::1]`, "a@localhost", "\u212a@k.org", "a@xn--a.com", "a@\u05d0.com", "@", "a@b@c.org"} {
 		f.Add(s)

@@ -12,6 +12,8 @@ import (
 )
 
 // TestRolePowers holds the table against the sentences that it stands for.
+//
+// ASVS 8.2.1
 func TestRolePowers(t *testing.T) {
 	t.Parallel()
 	for _, p := range auth.Permissions() {
@@ -56,6 +58,8 @@ func TestRolePowers(t *testing.T) {
 var rewrite = flag.Bool("update", false, "rewrite docs/roles.md")
 
 // TestRolesPage keeps docs/roles.md, which is made from the table.
+//
+// ASVS 8.1.1
 func TestRolesPage(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder

@@ -517,6 +517,8 @@ func golden(t *testing.T, name, got string) {
 
 // FuzzConfig holds that no file and no environment makes Load panic, that what
 // it takes is within its own rules, and that no message tells the secret.
+//
+// ROW 12
 func FuzzConfig(f *testing.F) {
 	f.Add("listen = \":1\"\n[tokens]\naccess = 3", "LATCHKEY_HOSTS=a,b", "tokens.access", "3h")
 	f.Add("[[tokens]]\n[tokens.access]\nx = {y = [1, {z = 1979-05-27}]}", "LATCHKEY_=", "cors.origins", "https://[::1]:1,")

@@ -20,6 +20,8 @@ func seeds(f *testing.F) {
 
 // FuzzCheck: no panic; an error is one of the three; what passes is within the
 // bounds, and an argon2 hash has one spelling.
+//
+// ROW 12
 func FuzzCheck(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, encoded string) {

@@ -342,6 +342,8 @@ func TestNeedsRehash(t *testing.T) {
 }
 
 // TestWycheproof runs C2SP's PBKDF2 sets through the formats' own code.
+//
+// ROW 10
 func TestWycheproof(t *testing.T) {
 	dir := wycheproof(t)
 	for _, set := range []struct {

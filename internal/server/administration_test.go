@@ -140,6 +140,9 @@ func TestSetup(t *testing.T) {
 
 // A reset link sets one password, once, and is gone by whatever makes it
 // needless.
+//
+// ASVS 7.4.3
+// LESSON 36
 func TestResetLink(t *testing.T) {
 	var c clock
 	cfg := settings(t, "LATCHKEY_THROTTLE_ENABLED=false")

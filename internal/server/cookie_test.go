@@ -37,6 +37,8 @@ func (j jar) header(names ...string) string {
 
 // TestCookieMode goes through a life in cookie mode as a page on a listed
 // origin does: with nothing but cookies and the header.
+//
+// ASVS 7.2.4, 7.4.1, 7.4.3
 func TestCookieMode(t *testing.T) {
 	r := start(t, settings(t), server.RunOptions{})
 	j := jar{}
@@ -140,6 +142,8 @@ func TestCookieMode(t *testing.T) {
 
 // Whose page may sign somebody in by cookie, with the list as it comes: a page
 // on it and our own, and none that only looks like one.
+//
+// LESSON 33
 func TestOriginsOfCookieMode(t *testing.T) {
 	r := start(t, settings(t, "LATCHKEY_THROTTLE_ENABLED=false"), server.RunOptions{})
 	host := strings.TrimPrefix(r.url, "http://")

@@ -172,6 +172,8 @@ func TestSessions(t *testing.T) {
 }
 
 // TestEnd says which sessions can be ended, and what is written of it.
+//
+// ASVS 8.2.2, 10.4.9
 func TestEnd(t *testing.T) {
 	h := newHouse(t, session.Strict)
 	ctx := t.Context()
@@ -294,6 +296,8 @@ func TestEndAtOnce(t *testing.T) {
 }
 
 // TestEndOthers ends all but this one, and every token that Django minted.
+//
+// ASVS 10.4.9
 func TestEndOthers(t *testing.T) {
 	h := newHouse(t, session.Strict)
 	ctx := t.Context()

@@ -11,6 +11,8 @@ import (
 )
 
 // Without a refresh token a logout ends the caller's session and nothing else.
+//
+// ASVS 7.4.1
 func TestLogoutWithoutRefreshToken(t *testing.T) {
 	h := newHouse(t, session.Strict)
 	ctx := t.Context()
@@ -53,6 +55,8 @@ func TestLogoutWithoutRefreshToken(t *testing.T) {
 // TestReplace says which session ends when its cookie is overwritten by another
 // one's: whosever it is, for it was on this device. A token that is not good is
 // no reason for anything.
+//
+// ASVS 7.2.4
 func TestReplace(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -162,6 +162,8 @@ func wants(t *testing.T, what string, err error, code auth.Code) {
 
 // TestRotate is the table of design.md, "Refresh, as a state machine", row by
 // row and column by column.
+//
+// ASVS 10.4.5
 func TestRotate(t *testing.T) {
 	const (
 		rotated  = "rotated"
@@ -276,6 +278,7 @@ func TestRotate(t *testing.T) {
 	}
 }
 
+// LESSON 13
 func TestRotateConcurrently(t *testing.T) {
 	for _, setting := range []session.Reuse{session.Strict, session.Grace, session.Tolerant} {
 		t.Run(string(setting), func(t *testing.T) {
@@ -314,6 +317,7 @@ func TestRotateConcurrently(t *testing.T) {
 	}
 }
 
+// ASVS 7.3.2, 10.4.8
 func TestSessionMaxCapsAndStops(t *testing.T) {
 	h := newHouse(t, session.Strict)
 	tokens := h.open()
@@ -331,6 +335,9 @@ func TestSessionMaxCapsAndStops(t *testing.T) {
 }
 
 // Every way in which a user or a session can be gone.
+//
+// ASVS 7.3.1, 7.4.1, 7.4.2
+// LESSON 18
 func TestRefreshOfTheDead(t *testing.T) {
 	inactive := false
 	tests := []struct {
@@ -373,6 +380,7 @@ func TestRefreshOfTheDead(t *testing.T) {
 	}
 }
 
+// ASVS 7.4.1
 func TestLogout(t *testing.T) {
 	h := newHouse(t, session.Strict)
 	ctx := t.Context()
@@ -505,6 +513,8 @@ func TestDjangoMinted(t *testing.T) {
 
 // A refresh token that names somebody else's session, signed with the right
 // key, neither opens nor ends it.
+//
+// ASVS 8.2.2
 func TestSessionOfSomebodyElse(t *testing.T) {
 	h := newHouse(t, session.Strict)
 	tokens := h.open()
@@ -541,6 +551,8 @@ func TestSessionMaxCapsTheFirstToken(t *testing.T) {
 }
 
 // One session more than a user may have ends the oldest, with its tokens.
+//
+// ASVS 7.1.2
 func TestSessionLimit(t *testing.T) {
 	h := newHouse(t, session.Strict)
 	first := h.open()

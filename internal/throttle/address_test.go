@@ -127,6 +127,8 @@ func TestClientAddressLoopbackProxy(t *testing.T) {
 
 // FuzzForwarded: whatever a client sends, what the proxy appends counts; and
 // an untrusted peer is its own address.
+//
+// ROW 12
 func FuzzForwarded(f *testing.F) {
 	for _, s := range []string{
 		"", "198.51.100.1", "1.1.1.1, 10.0.0.1", `for="`, `for=1.1.1.1;host="a\", for=2.2.2.2"`, `"[::1%25]:80"`, ",,,", `\"\\"`,

@@ -13,6 +13,8 @@ import (
 // parsed as it is; header and payload are signed, so that the fuzzer gets past
 // the signature. Both readers of claims must come to one verdict, and nothing
 // may panic.
+//
+// ROW 12
 func FuzzParse(f *testing.F) {
 	keys := testKeys()
 	for _, header := range []string{plainHeader, `{"alg":"HS256","typ":"JWT"}`, `{ "alg":"HS256" , "kid":"k" }`, `{"alg":"none"}`, `{"typ":"JWT","alg":"EdDSA","kid":"eddsa-key"}`, ``} {

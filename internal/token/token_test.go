@@ -563,6 +563,7 @@ func (r byKid) Accepted(kid string, hasKID bool) []Key {
 	return nil
 }
 
+// ASVS 9.1.3
 // LESSON 26
 func TestKid(t *testing.T) {
 	other := []byte("another secret of thirty-two bytes")

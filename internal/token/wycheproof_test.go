@@ -96,6 +96,7 @@ var (
 	}
 )
 
+// ROW 10
 func TestWycheproofJSONWebSignature(t *testing.T) {
 	var f joseFile
 	vectors(t, "json_web_signature_test.json", &f)
@@ -105,6 +106,7 @@ func TestWycheproofJSONWebSignature(t *testing.T) {
 	}
 }
 
+// ROW 10
 func TestWycheproofJSONWebKey(t *testing.T) {
 	var f joseFile
 	vectors(t, "json_web_key_test.json", &f)
@@ -115,6 +117,8 @@ func TestWycheproofJSONWebKey(t *testing.T) {
 }
 
 // 49 signatures, and 34 encrypted tokens, which are refused whatever they are.
+//
+// ROW 10
 func TestWycheproofJSONWebCrypto(t *testing.T) {
 	var f joseFile
 	vectors(t, "json_web_crypto_test.json", &f)
@@ -126,6 +130,8 @@ func TestWycheproofJSONWebCrypto(t *testing.T) {
 }
 
 // RFC 8725bis: a token of five parts is refused without any work.
+//
+// ROW 10
 func TestWycheproofJSONWebEncryption(t *testing.T) {
 	var f joseFile
 	vectors(t, "json_web_encryption_test.json", &f)
@@ -322,6 +328,8 @@ func unbase64(t *testing.T, s string) []byte {
 }
 
 // The standard library's HMAC, on which all of this stands.
+//
+// ROW 10
 func TestWycheproofHMACSHA256(t *testing.T) {
 	var f struct {
 		NumberOfTests int
@@ -351,6 +359,8 @@ func TestWycheproofHMACSHA256(t *testing.T) {
 }
 
 // The standard library's signatures under our wrapping: 262, 151 and 259 cases.
+//
+// ROW 10
 func TestWycheproofPrimitives(t *testing.T) {
 	for _, one := range []struct {
 		file, algorithm string

@@ -38,7 +38,8 @@ var (
 	testCall = regexp.MustCompile(`^\s*(test|it)(\.(each|skip|only|fixme|concurrent|todo|fails))*\(`)
 	quoted   = "(\"(?:[^\"\\\\]|\\\\.)*\"|'(?:[^'\\\\]|\\\\.)*'|`(?:[^`\\\\]|\\\\.)*`)"
 	title    = regexp.MustCompile(`^\s*(?:test|it)\(\s*` + quoted)
-	titleOf  = regexp.MustCompile(`\)\(\s*` + quoted) // of test.each(…)("title"
+	titleOf  = regexp.MustCompile(`\)\(\s*` + quoted)              // of test.each(…)("title"
+	titled   = regexp.MustCompile(`^\s*(?:test|it)\(\s*([\w.]+),`) // test(screen.name, …
 	heading  = regexp.MustCompile(`^#{1,6} +(.+?)\s*$`)
 )
 
@@ -209,6 +210,11 @@ func (c *collector) readTypeScript(name, text string) {
 		m := title.FindStringSubmatch(rest)
 		if m == nil {
 			m = titleOf.FindStringSubmatch(rest)
+		}
+		if m == nil {
+			if m = titled.FindStringSubmatch(rest); m != nil {
+				m[1] = " ${" + m[1] + "} " // Between quotes, as it were.
+			}
 		}
 		if m == nil {
 			c.problem(name, i+1, "the test has no title that can be read")

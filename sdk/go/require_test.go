@@ -25,6 +25,7 @@ func tells(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte("hello " + string(c.Role)))
 }
 
+// ASVS 10.3.2
 func TestRequire(t *testing.T) {
 	k := hmacSigner(testSecret)
 	v := verifier(t, Options{HS256Keys: [][]byte{testSecret}, Sessionless: true})

@@ -62,6 +62,8 @@ func TestVerifyErrors(t *testing.T) {
 	}
 }
 
+// ASVS 9.2.3, 10.3.1
+// LESSON 27
 func TestOptionsOfTokens(t *testing.T) {
 	k := hmacSigner(testSecret)
 	old := hmacSigner([]byte("a retired secret of more than thirty-two bytes"))
@@ -104,6 +106,9 @@ func TestOptionsOfTokens(t *testing.T) {
 }
 
 // Each algorithm, each with the header and the signature of each other.
+//
+// ASVS 9.1.2
+// LESSON 26
 func TestAlgorithms(t *testing.T) {
 	signers := []signer{hmacSigner(testSecret), edSigner("ed"), ecSigner(t, "ec"), rsaSigner(t, "rsa")}
 	s := newServer(t, signers[1:]...)

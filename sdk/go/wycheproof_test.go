@@ -79,6 +79,8 @@ var wycheproofExceptions = map[string]map[int]string{
 // Every JOSE case, under the verifier that a group's keys make. A case that is
 // labelled valid but is signed in a way that is not ours (HS512, PS256, ES384 …)
 // must be refused; each of those is counted.
+//
+// ROW 10
 func TestWycheproofJOSE(t *testing.T) {
 	for _, tt := range []struct {
 		file                 string

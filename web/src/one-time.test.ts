@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 
+// ASVS 14.2.1
 test("the token leaves the address before anything has looked", async () => {
   history.pushState(null, "", "/reset?a=1#secret-token");
   const { forgetToken, oneTimeToken } = await import("./one-time");

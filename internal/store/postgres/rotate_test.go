@@ -169,6 +169,8 @@ func TestRotate_batch(t *testing.T) {
 }
 
 // Two nodes, one token, a thousand times: one successor each time.
+//
+// LESSON 13
 func TestRotate_race_of_nodes(t *testing.T) {
 	url := pgtest.Database(t)
 	nodes := []*postgres.DB{open(t, url), open(t, url)}

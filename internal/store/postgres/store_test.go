@@ -17,6 +17,8 @@ const wipe = `DO $$ BEGIN
 	END $$;
 	UPDATE revocation_clock SET seq = 0, max_access = 0`
 
+// ASVS 10.3.3
+// LESSON 13, 16, 39
 func TestStore(t *testing.T) {
 	url := pgtest.Database(t)
 	open(t, url)

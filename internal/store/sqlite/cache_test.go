@@ -8,6 +8,8 @@ import (
 
 // TestUserCacheEpoch: what was read before a commit is not stored after that
 // commit has dropped it.
+//
+// LESSON 30
 func TestUserCacheEpoch(t *testing.T) {
 	for name, drop := range map[string]func(*userCache){
 		"this_user":  func(c *userCache) { c.drop(1) },

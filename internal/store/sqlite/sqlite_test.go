@@ -39,6 +39,9 @@ func TestMain(m *testing.M) {
 
 // TestStore holds the engine against the facts, and every statement that ran
 // meanwhile against the plans.
+//
+// ASVS 10.3.3
+// LESSON 13, 16, 39
 func TestStore(t *testing.T) {
 	seen := map[string]string{}
 	storetest.Run(t, func(t *testing.T) auth.Store {
