@@ -90,6 +90,7 @@ const (
 	CodeBadAuthorization Code = "bad_authorization_header"
 	CodeBusy             Code = "busy"
 	CodeStarting         Code = "starting"
+	CodeDatabaseAway     Code = "database_away"
 	CodeThrottled        Code = "throttled"
 	CodeLastAdmin        Code = "last_active_admin"
 	CodeBadCursor        Code = "invalid_cursor"

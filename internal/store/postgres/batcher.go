@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -124,7 +126,7 @@ func (b *batcher[In, Out]) watch(batch []*call[In, Out]) (together int) {
 			b.hire()
 		}
 	})
-	b.run(batch)
+	b.runSafely(batch)
 	watchdog.Stop()
 
 	b.mu.Lock()
@@ -134,6 +136,20 @@ func (b *batcher[In, Out]) watch(batch []*call[In, Out]) (together int) {
 		b.slow--
 	}
 	return len(batch) + len(b.waiting)
+}
+
+// runSafely turns a panic of run into the error of its calls: the writer serves
+// everybody.
+func (b *batcher[In, Out]) runSafely(batch []*call[In, Out]) {
+	defer func() {
+		if p := recover(); p != nil {
+			err := fmt.Errorf("panic in a batch: %v\n%s", p, debug.Stack())
+			for _, c := range batch {
+				c.err = err
+			}
+		}
+	}()
+	b.run(batch)
 }
 
 // gather waits a little for those who were answered last and are about to ask

@@ -57,6 +57,28 @@ func TestBatcher_alone(t *testing.T) {
 	})
 }
 
+// A panic while a batch is run is the error of its calls and of no others: the
+// writer goes on.
+//
+// ASVS 16.5.4
+// LESSON 38
+func TestBatcher_panic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBatcher(func(w work) string { return w.key }, func(batch []*call[work, int]) {
+			if batch[0].in.key == "bad" {
+				panic("in a batch")
+			}
+		})
+		defer b.close()
+		for _, key := range []string{"good", "bad", "bad", "good"} {
+			_, err := b.do(t.Context(), work{key: key})
+			if panicked := err != nil; panicked != (key == "bad") {
+				t.Errorf("%s: %v", key, err)
+			}
+		}
+	})
+}
+
 // Steady callers stay together, however they began and although each needs a
 // moment between two calls.
 func TestBatcher_crowd(t *testing.T) {

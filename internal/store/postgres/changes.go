@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,7 +31,7 @@ func (db *DB) Changes(ctx context.Context) <-chan struct{} {
 		defer stop()
 		backoff, told := minBackoff, false
 		for {
-			err := db.listen(ctx, func() {
+			err := db.listenSafely(ctx, func() {
 				backoff, told = minBackoff, false
 				select {
 				case hints <- struct{}{}:
@@ -52,6 +54,16 @@ func (db *DB) Changes(ctx context.Context) <-chan struct{} {
 		}
 	})
 	return hints
+}
+
+// listenSafely turns a panic into an error: the listener begins anew.
+func (db *DB) listenSafely(ctx context.Context, hint func()) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return db.listen(ctx, hint)
 }
 
 // listen calls hint once it listens and at each notification, until something

@@ -124,6 +124,9 @@ func (r *rows) Next() bool {
 	return r.Rows.Next()
 }
 
+// Err implements store.Rows: a connection may be lost between two rows.
+func (r *rows) Err() error { return told(r.Rows.Err()) }
+
 func (r *rows) Close() {
 	r.Rows.Close()
 	if r.release != nil {

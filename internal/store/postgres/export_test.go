@@ -12,3 +12,9 @@ func (db *DB) Waiting() int {
 	defer db.rotations.mu.Unlock()
 	return len(db.rotations.waiting)
 }
+
+// Told says in the words of auth what went wrong.
+func Told(err error) error { return told(err) }
+
+// MaybeDone is an error after which nobody knows whether it was committed.
+func MaybeDone(err error) error { return maybeDone{err} }

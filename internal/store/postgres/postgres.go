@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"runtime"
 	"sync"
 	"time"
@@ -58,7 +59,9 @@ type DB struct {
 var _ auth.Store = (*DB)(nil)
 
 // Open connects and brings the schema up to date. A database that is starting
-// is waited for as in any outage. A schema newer than this program is an error.
+// is waited for as in any outage; after that the error is of kind
+// auth.Unavailable, and Open may be called again. A schema newer than this
+// program, a wrong password and a database that does not exist are other errors.
 func Open(ctx context.Context, o Options) (*DB, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -74,9 +77,11 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
-	err = retry(ctx, func() error { return prepare(ctx, pool, o.Log) })
-	if err != nil {
+	if err := again(ctx, func() error { return prepare(ctx, pool, o.Log) }); err != nil {
 		pool.Close()
+		if !misconfigured(err) {
+			err = told(err)
+		}
 		return nil, fmt.Errorf("open PostgreSQL: %w", err)
 	}
 	db := &DB{pool: pool, now: o.Now, log: o.Log, revoking: make(chan struct{}, maxRevoking)}
@@ -94,6 +99,16 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 // A SET, as PgBouncer refuses these as start-up parameters.
 const settings = `SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off`
 
+// dialer notices a server that has vanished without a word, as when a network
+// or a machine fails: within deadAfter, where the system is told how.
+var dialer = &net.Dialer{
+	KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: time.Second, Interval: time.Second, Count: 3},
+	Control:         giveUp,
+}
+
+// deadAfter is how long the other side may leave what was sent unacknowledged.
+const deadAfter = 3 * time.Second
+
 func poolConfig(o Options) (*pgxpool.Config, error) {
 	// Its error hides the password.
 	config, err := pgxpool.ParseConfig(o.URL)
@@ -110,6 +125,10 @@ func poolConfig(o Options) (*pgxpool.Config, error) {
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
 		config.ConnConfig.RuntimeParams["application_name"] = "latchkey"
 	}
+	config.ConnConfig.DialFunc = dialer.DialContext
+	// A connection that has been idle is asked for a sign of life before it is
+	// used; one that gives none is not waited for as long as a statement.
+	config.PingTimeout = connectTimeout
 	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
 		_, err := c.Exec(ctx, settings)
 		return err

@@ -65,19 +65,24 @@ func (db *DB) Rotate(ctx context.Context, r auth.Rotation) (auth.Rotated, error)
 // in it or whatever, must not spoil the others.
 func (db *DB) rotateAll(batch []*rotation) {
 	err := db.rotateTogether(batch)
-	if err != nil && len(batch) > 1 && !lostConnection(err) {
+	if err != nil && len(batch) > 1 && !away(err) {
 		for i := range batch {
-			batch[i].err = db.rotateTogether(batch[i : i+1])
+			if err := db.rotateTogether(batch[i : i+1]); err != nil {
+				batch[i].err = err
+			}
 		}
 		return
 	}
 	for _, c := range batch {
-		c.err = err
+		if err != nil {
+			c.err = err
+		}
 	}
 }
 
 // rotateTogether does rotations by one statement. It is run again even when
-// nobody knows whether it took effect: then the new jti is found stored.
+// nobody knows whether it took effect: then the new jti is found stored. Its
+// error is the statement's; those of the second looks are their calls'.
 func (db *DB) rotateTogether(batch []*rotation) error {
 	ctx, cancel := context.WithTimeout(context.Background(), actTimeout)
 	defer cancel()
@@ -90,11 +95,8 @@ func (db *DB) rotateTogether(batch []*rotation) error {
 		return fmt.Errorf("rotate %d sessions: %w", len(batch), err)
 	}
 	for i, c := range batch {
-		if done[i] {
-			continue
-		}
-		if c.out, err = db.unrotated(ctx, c.in); err != nil {
-			return err
+		if !done[i] {
+			c.out, c.err = db.unrotated(ctx, c.in)
 		}
 	}
 	return nil
@@ -122,6 +124,8 @@ func rotatable(state auth.Rotated, r auth.Rotation) bool {
 }
 
 func rotateRows(ctx context.Context, c *pgxpool.Conn, batch []*rotation, done []bool) error {
+	// What an earlier try has read may have been rolled back with its connection.
+	clear(done)
 	n := len(batch)
 	var (
 		ids, jtis, newJTIs = make([]string, n), make([]string, n), make([]string, n)

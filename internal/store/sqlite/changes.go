@@ -28,6 +28,13 @@ func (w *writer) look() {
 	}
 }
 
+// lookAnew drops what is held in memory and has the feed read, whatever was
+// committed. A panic in it is the second one: it must not end the process.
+func (w *writer) lookAnew() {
+	defer func() { _ = recover() }()
+	w.foreign()
+}
+
 // hints hands a signal to whoever listens.
 type hints struct {
 	mu        sync.Mutex

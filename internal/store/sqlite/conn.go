@@ -14,6 +14,7 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"github.com/latchkey-auth/latchkey/internal/auth"
 	"github.com/latchkey-auth/latchkey/internal/store"
 )
 
@@ -74,7 +75,7 @@ func connect(path string, r role) (*conn, error) {
 	}
 	d, err := (&sqlite.Driver{}).Open(dsn)
 	if err != nil {
-		return nil, err
+		return nil, told(err)
 	}
 	return &conn{driver: d, stmts: map[string]driver.Stmt{}}, nil
 }
@@ -134,6 +135,30 @@ func busy(err error) bool {
 	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
+// away reports whether an error is the disk's or another process's: it may pass,
+// and the request that meets it is answered 503.
+func away(err error) bool {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
+		sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL:
+		return true
+	}
+	return false
+}
+
+// told says in the words of auth what went wrong.
+func told(err error) error {
+	var already *auth.Error
+	if err == nil || errors.As(err, &already) || !away(err) {
+		return err
+	}
+	return &auth.Error{Kind: auth.Unavailable, Code: auth.CodeDatabaseAway, Cause: err}
+}
+
 // fail notes an error that may have ended the transaction. A violated
 // constraint undoes its own statement only.
 func (c *conn) fail(err error) error {
@@ -141,6 +166,7 @@ func (c *conn) fail(err error) error {
 	if errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_CONSTRAINT {
 		return err
 	}
+	err = told(err)
 	if c.failed == nil {
 		c.failed = err
 	}

@@ -34,6 +34,11 @@ func (db *DB) Raw(ctx context.Context, fn func(store.Tx) error) error {
 	return db.writer.do(&act{ctx: ctx, run: fn})
 }
 
+// RawThen is Raw with what is called after the commit.
+func (db *DB) RawThen(ctx context.Context, fn func(store.Tx) error, committed func()) error {
+	return db.writer.do(&act{ctx: ctx, run: fn, committed: committed})
+}
+
 // Waiting is how many acts are queued.
 func (db *DB) Waiting() int { return len(db.writer.queue) }
 

@@ -139,9 +139,16 @@ func (w *writer) loop() {
 			return
 		}
 		// An act has ended the goroutine (runtime.Goexit, as a test's Fatal
-		// does). The others must not pay for it.
+		// does), or it has panicked itself. The others must not pay for it.
+		err := errors.New("an act has ended the writer's goroutine")
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in the writer: %v", p)
+			w.log.Error("panic in the goroutine that writes; it goes on", "panic", p, "stack", string(debug.Stack()))
+		}
 		w.rollback()
-		answerAll(w.group, errors.New("an act has ended the writer's goroutine"))
+		// What was committed may not be in memory yet.
+		w.lookAnew()
+		answerAll(w.group, err)
 		go w.loop()
 	}()
 	look := time.NewTicker(lookEvery)
@@ -296,11 +303,13 @@ func (a *act) answer(err error) {
 		return
 	}
 	a.answered = true
+	defer close(a.done)
 	if err == nil && a.committed != nil {
+		// Whatever becomes of it, the caller is not left waiting.
+		a.err = errors.New("panic after a commit")
 		a.committed()
 	}
 	a.err = err
-	close(a.done)
 }
 
 func answerAll(group []*act, err error) {

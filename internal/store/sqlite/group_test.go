@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
 	"github.com/latchkey-auth/latchkey/internal/store"
@@ -194,8 +195,8 @@ func TestFullDisk(t *testing.T) {
 		return nil
 	}
 	errs := together(t, db, insert(1), tooMuch, insert(3))
-	if errs[0] != nil || errs[1] == nil || errs[2] != nil {
-		t.Errorf("errors %v, want only the second", errs)
+	if errs[0] != nil || !auth.IsKind(errs[1], auth.Unavailable) || errs[2] != nil {
+		t.Errorf("errors %v, want only the second, and that of kind Unavailable", errs)
 	}
 	if errs := together(t, db, insert(4), swallowed, insert(5)); errs[0] != nil || errs[1] == nil || errs[2] != nil {
 		t.Errorf("errors %v, want also the one that was swallowed", errs)
@@ -228,6 +229,40 @@ func TestGoexitInAnAct(t *testing.T) {
 	}
 	if err := db.Raw(t.Context(), insert(3)); err != nil {
 		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// A panic of what is called after the commit, on the writer's own goroutine,
+// ends neither the process nor the writer; nobody is left waiting or told a
+// success that memory does not know, and the cache forgets what may be stale.
+//
+// ASVS 16.5.4
+// LESSON 38
+func TestPanicAfterACommit(t *testing.T) {
+	db := open(t, tempPath(t))
+	if err := db.Raw(t.Context(), insert(1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Read().UserByID(t.Context(), 1); err != nil || !db.Cached(1) {
+		t.Fatalf("user 1: %v, cached %v", err, db.Cached(1))
+	}
+	hints := db.Changes(t.Context())
+	if err := db.RawThen(t.Context(), insert(2), func() { panic("after the commit") }); err == nil {
+		t.Error("the one that panicked: nil")
+	}
+	select {
+	case <-hints:
+	case <-time.After(20 * time.Second):
+		t.Error("nobody is told to read what was committed")
+	}
+	if db.Cached(1) {
+		t.Error("the cache still holds what may be stale")
+	}
+	if err := db.Raw(t.Context(), insert(3)); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+	if got := inserted(t, db); got != "1 2 3" {
+		t.Errorf("inserted %s, want 1 2 3", got)
 	}
 }
 
@@ -292,8 +327,8 @@ func TestBusyDatabase(t *testing.T) {
 		}
 	}
 	release := hold(t, other)
-	if err := db.Raw(t.Context(), insert(1)); err == nil {
-		t.Error("a write while another process holds the lock: nil")
+	if err := db.Raw(t.Context(), insert(1)); !auth.IsKind(err, auth.Unavailable) {
+		t.Errorf("a write while another process holds the lock: %v, want the kind Unavailable", err)
 	}
 	if _, err := db.Read().Users(t.Context(), auth.UserFilter{}); err != nil {
 		t.Errorf("a read meanwhile: %v", err)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -73,6 +74,11 @@ func (m *mark) see(rows []auth.Revocation) {
 		m.timer = time.AfterFunc(markEvery, func() {
 			m.mu.Lock()
 			defer m.mu.Unlock()
+			defer func() {
+				if p := recover(); p != nil {
+					m.log.Error("panic in the mark of the revocation clock", "panic", p, "stack", string(debug.Stack()))
+				}
+			}()
 			m.timer = nil
 			if !m.closed {
 				m.write()
