@@ -81,6 +81,8 @@ type Options struct {
 	Hints chan struct{}
 	// Frozen has the clock stand still but for Advance.
 	Frozen bool
+	// Busy has what goes on beside the requests go on each 50 ms.
+	Busy bool
 }
 
 // Serve runs a server until the test ends.
@@ -140,12 +142,14 @@ func Serve(t testing.TB, o Options) *Server {
 	}
 	running, stop := context.WithCancel(ctx)
 	ready, ended := make(chan string, 1), make(chan error, 1)
-	go func() {
-		ended <- server.Run(running, cfg, log, server.RunOptions{
-			Ready: func(addr string) { ready <- addr },
-			Store: store, Now: s.Now,
-		})
-	}()
+	run := server.RunOptions{
+		Ready: func(addr string) { ready <- addr },
+		Store: store, Now: s.Now,
+	}
+	if o.Busy {
+		run.SweepEvery, run.SampleEvery, run.KeyCache = 50*time.Millisecond, 50*time.Millisecond, time.Second
+	}
+	go func() { ended <- server.Run(running, cfg, log, run) }()
 	select {
 	case addr := <-ready:
 		s.URL = "http://" + addr

@@ -275,8 +275,7 @@ func (r reader) ServiceKeyByHash(ctx context.Context, hash string) (auth.Service
 	return r.Reader.ServiceKeyByHash(ctx, hash)
 }
 
-// tx is auth.Tx in front of another one: it reads as reader does. Sweep passes
-// by, no request sweeps.
+// tx is auth.Tx in front of another one: it reads as reader does.
 type tx struct {
 	reader
 	auth.SessionWriter
@@ -330,6 +329,13 @@ func (t tx) EndAll(ctx context.Context, now time.Time) (int64, error) {
 		return 0, err
 	}
 	return t.to.EndAll(ctx, now)
+}
+
+func (t tx) Sweep(ctx context.Context, now, eventsBefore time.Time, after string, limit int) (int64, string, error) {
+	if err := t.fails(ctx, "Sweep"); err != nil {
+		return 0, "", err
+	}
+	return t.to.Sweep(ctx, now, eventsBefore, after, limit)
 }
 
 func (t tx) Revoke(ctx context.Context, rows ...auth.Revocation) ([]auth.Revocation, error) {

@@ -245,10 +245,15 @@ func (o Options) fresh(algorithm string, outside []byte) (row auth.Key, err erro
 // new signing key's secret is neither in the store nor here, which is when
 // this node wants a restart with the new signing.key.
 func (r *Ring) Reload(ctx context.Context) error {
+	_, err := r.reloaded(ctx)
+	return err
+}
+
+// reloaded is Reload; it gives the rows.
+func (r *Ring) reloaded(ctx context.Context) ([]auth.Key, error) {
 	r.reload.Lock()
 	defer r.reload.Unlock()
-	_, err := r.readAgain(ctx)
-	return err
+	return r.readAgain(ctx)
 }
 
 // readTime is how long a read may take: requests may wait behind it.

@@ -18,9 +18,7 @@ var ErrOperatorsKey = errors.New("tokens are signed with your own signing.key")
 // it is retired, a retired one is removed, the next one is published. Then it
 // reads the ring again. It is to be called each second or so.
 func (r *Ring) Advance(ctx context.Context) error {
-	r.reload.Lock()
-	rows, err := r.readAgain(ctx)
-	r.reload.Unlock()
+	rows, err := r.reloaded(ctx)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,8 @@ type Failures struct {
 	store auth.Store
 	log   *slog.Logger
 
+	failing bool // what goes wrong is told once; Run's goroutine's
+
 	mu      sync.Mutex
 	buckets map[auth.LoginFailure]int64
 }
@@ -81,12 +83,25 @@ func (f *Failures) write(ctx context.Context) {
 		k.Count = n
 		rows = append(rows, k)
 	}
-	err := f.store.Update(ctx, func(tx auth.Tx) error { return tx.AddLoginFailures(ctx, rows) })
-	if err == nil {
+	written := false
+	// Back they go where they could not be written, also after a panic: the
+	// database is away, not the attack.
+	defer func() {
+		if !written {
+			f.putBack(counted)
+		}
+	}()
+	if err := f.store.Update(ctx, func(tx auth.Tx) error { return tx.AddLoginFailures(ctx, rows) }); err != nil {
+		if !f.failing {
+			f.failing = true
+			f.log.Error("failed logins could not be written; trying again", "buckets", len(rows), "error", err)
+		}
 		return
 	}
-	f.log.Error("failed logins could not be written; trying again", "buckets", len(rows), "error", err)
-	// Back they go: the database is away, not the attack.
+	written, f.failing = true, false
+}
+
+func (f *Failures) putBack(counted map[auth.LoginFailure]int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for k, n := range counted {

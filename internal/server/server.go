@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -44,6 +45,9 @@ type RunOptions struct {
 	Now func() time.Time
 	// KeyCache is keyring.Options.Cache: tests turn keys faster.
 	KeyCache time.Duration
+	// SweepEvery and SampleEvery are how often old rows are swept and live
+	// sessions counted; 0 is once a minute and each ten minutes.
+	SweepEvery, SampleEvery time.Duration
 	// Setup, when not nil, is told the address of the page on which the first
 	// administrator is made, where there are no users yet. The address is a
 	// secret: it goes to whoever has started the server and to nobody else.
@@ -167,7 +171,8 @@ func NewAccounts(ctx context.Context, cfg *config.Config, store auth.Store, log 
 // Run serves until ctx is done, then finishes what is in flight and returns.
 //
 // It listens first, then opens and loads, then serves: until the revocations
-// have been read /api/ answers 503.
+// have been read /api/ answers 503. A PostgreSQL that is not there yet is waited
+// for; what is configured wrongly is an error.
 func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOptions) (err error) {
 	now := opts.Now
 	if now == nil {
@@ -216,39 +221,16 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 		}
 	}()
 
-	store, release := opts.Store, func() {}
-	if store == nil {
-		if !cfg.Database.IsPostgres() {
-			if store, release, err = openOwn(ctx, cfg, log, now); err != nil {
-				return err
-			}
-		} else if store, err = openStore(ctx, cfg, log, now); err != nil {
-			return err
+	o, err := open(ctx, cfg, log, opts, now, served)
+	if err != nil || o == nil {
+		return err
+	}
+	store, a := o.store, o.acts
+	defer func() {
+		if closeErr := o.close(); err == nil {
+			err = closeErr
 		}
-		defer func() {
-			if closeErr := store.Close(); err == nil && closeErr != nil {
-				err = fmt.Errorf("close the store: %w", closeErr)
-			}
-			release()
-		}()
-	}
-	keys := RingOptions(cfg)
-	keys.Cache = opts.KeyCache
-	a, err := newActs(ctx, cfg, store, keys, log, now)
-	if err != nil {
-		return err
-	}
-	// Of all that opens the ring only a server turns it: the command line's
-	// settings need not be the server's.
-	if err := a.ring.Align(ctx); err != nil {
-		return fmt.Errorf("change the signing key: %w", err)
-	}
-	if err := endAllIfRewound(ctx, store, a.accounts, log); err != nil {
-		return err
-	}
-	if err := a.revoked.Load(ctx); err != nil {
-		return err
-	}
+	}()
 
 	// Until it is known which hashes there are, a refusal might come too early.
 	a.logins.Hasher.AwaitPresent()
@@ -256,16 +238,18 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 	// The background stops after the requests: what they counted is written.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
-	for _, work := range []func(context.Context){
-		a.revoked.Follow,
-		a.failures.Run,
-		func(ctx context.Context) { a.logins.FollowHashes(ctx, log) },
-		func(ctx context.Context) { followKeys(ctx, a.ring, log) },
-		func(ctx context.Context) { sweep(ctx, store, cfg.Audit.Retention.Std(), sweepEvery, now, log) },
-		func(ctx context.Context) { sample(ctx, a.accounts, log) },
-		func(ctx context.Context) { indexUsers(ctx, store, log) },
+	for _, w := range []work{
+		{"the feed of revocations", a.revoked.Follow},
+		{"the writer of failed logins", a.failures.Run},
+		{"the follower of the hashes", func(ctx context.Context) { a.logins.FollowHashes(ctx, log) }},
+		{"the follower of the keys", func(ctx context.Context) { followKeys(ctx, a.ring, log) }},
+		{"the sweeper", func(ctx context.Context) {
+			sweep(ctx, store, cfg.Audit.Retention.Std(), cmp.Or(opts.SweepEvery, sweepEvery), now, log)
+		}},
+		{"the sampler", func(ctx context.Context) { sample(ctx, a.accounts, cmp.Or(opts.SampleEvery, sampleEvery), log) }},
+		{"the indexer", func(ctx context.Context) { indexUsers(ctx, store, log) }},
 	} {
-		running.Go(func() { work(background) })
+		running.Go(func() { supervise(background, log, w) })
 	}
 	defer running.Wait()
 	defer stop()
@@ -291,7 +275,8 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 		log.Warn(w)
 	}
 	if err := offerSetup(ctx, cfg, a.accounts, listener.Addr().String(), opts.Setup); err != nil {
-		return err
+		// The server serves all the same; the next start offers it again.
+		log.Error("the link of the set-up page could not be made", "error", err)
 	}
 	if opts.Ready != nil {
 		opts.Ready(listener.Addr().String())

@@ -48,12 +48,12 @@ func system(cfg *config.Config, store auth.Store, started time.Time) api.SystemT
 const sampleEvery = 10 * time.Minute
 
 // sample counts the live sessions, hour by hour, for the overview.
-func sample(ctx context.Context, accounts *account.Service, log *slog.Logger) {
+func sample(ctx context.Context, accounts *account.Service, every time.Duration, log *slog.Logger) {
 	for {
 		if err := accounts.Sample(ctx); err != nil && ctx.Err() == nil {
 			log.Error("live sessions could not be counted; trying again", "error", err)
 		}
-		if !pause(ctx, sampleEvery) {
+		if !pause(ctx, every) {
 			return
 		}
 	}
@@ -78,7 +78,7 @@ func indexUsers(ctx context.Context, store auth.Store, log *slog.Logger) {
 		switch {
 		case err != nil && ctx.Err() == nil:
 			log.Error("users could not be indexed; trying again", "error", err)
-			wait = 10 * time.Second
+			wait = time.Second
 		case n == 0:
 			if total > 0 {
 				log.Info("indexed users", "users", total)

@@ -208,6 +208,9 @@ func (r *Revoked) CatchUp(ctx context.Context) {
 // and, since hints may be lost, each second. A failure is logged once and
 // tried again.
 func (r *Revoked) Follow(ctx context.Context) {
+	// Also where it ends by a panic nobody listens on for it.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	changes := r.store.Changes(ctx)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
