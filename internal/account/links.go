@@ -85,7 +85,7 @@ func (s *Service) ResetPassword(ctx context.Context, r Reset, c auth.Client) err
 	if r.Password != r.Password2 {
 		fields.Add("password", auth.Problem{Code: auth.CodePasswordMismatch})
 	} else {
-		fields.Add("password", s.passwordProblems(r.Password, u.Email, u.FirstName, u.LastName)...)
+		fields.Add("password", s.passwordProblems(r.Password, u.Email, u.FirstName, u.LastName, u.Phone)...)
 	}
 	if err := fields.Err(); err != nil {
 		return err

@@ -79,7 +79,7 @@ func (s *Service) open(ctx context.Context, r Registration, c auth.Client, event
 	if r.Password != r.Password2 {
 		fields.Add("password", auth.Problem{Code: auth.CodePasswordMismatch})
 	} else {
-		fields.Add("password", s.passwordProblems(r.Password, r.Email.Shown, r.FirstName, r.LastName)...)
+		fields.Add("password", s.passwordProblems(r.Password, r.Email.Shown, r.FirstName, r.LastName, r.Phone)...)
 	}
 	if err := fields.Err(); err != nil {
 		return session.Tokens{}, auth.User{}, err
@@ -142,7 +142,7 @@ func insertError(err error) error {
 // Errors as Register's, without the throttle.
 func (s *Service) Create(ctx context.Context, a NewAccount) (auth.User, error) {
 	var fields auth.Fields
-	fields.Add("password", s.passwordProblems(a.Password, a.Email.Shown, a.FirstName, a.LastName)...)
+	fields.Add("password", s.passwordProblems(a.Password, a.Email.Shown, a.FirstName, a.LastName, a.Phone)...)
 	if err := fields.Err(); err != nil {
 		return auth.User{}, err
 	}
@@ -241,7 +241,7 @@ func (s *Service) ChangePassword(ctx context.Context, a session.Access, p Passwo
 	if p.New != p.New2 {
 		fields.Add("password", auth.Problem{Code: auth.CodePasswordMismatch})
 	} else {
-		fields.Add("password", s.passwordProblems(p.New, u.Email, u.FirstName, u.LastName)...)
+		fields.Add("password", s.passwordProblems(p.New, u.Email, u.FirstName, u.LastName, u.Phone)...)
 	}
 	if err := fields.Err(); err != nil {
 		return 0, err
@@ -293,7 +293,7 @@ func (s *Service) SetPassword(ctx context.Context, userID int64, pw string) erro
 		return fmt.Errorf("read user %d: %w", userID, err)
 	}
 	var fields auth.Fields
-	fields.Add("password", s.passwordProblems(pw, u.Email, u.FirstName, u.LastName)...)
+	fields.Add("password", s.passwordProblems(pw, u.Email, u.FirstName, u.LastName, u.Phone)...)
 	if err := fields.Err(); err != nil {
 		return err
 	}
@@ -414,7 +414,7 @@ func hashError(err error, what string) error {
 
 // passwordProblems asks the validators; names in the order of Django's
 // DEFAULT_USER_ATTRIBUTES.
-func (s *Service) passwordProblems(pw, email, firstName, lastName string) []auth.Problem {
+func (s *Service) passwordProblems(pw, email, firstName, lastName, phone string) []auth.Problem {
 	var out []auth.Problem
 	for _, p := range s.Policy.Validate(pw,
 		password.Attribute{Name: "first name", Value: firstName},
@@ -422,6 +422,9 @@ func (s *Service) passwordProblems(pw, email, firstName, lastName string) []auth
 		password.Attribute{Name: "email address", Value: email},
 	) {
 		out = append(out, auth.Problem{Code: auth.Code(p.Code), Params: p.Params})
+	}
+	if len(out) == 0 && password.HoldsNumber(pw, phone) {
+		out = append(out, auth.Problem{Code: auth.CodePasswordSimilar, Params: []any{"phone"}})
 	}
 	return out
 }

@@ -83,6 +83,10 @@ func ProblemText(p auth.Problem) string {
 		return "This password is too common."
 	case auth.CodePasswordNumeric:
 		return "This password is entirely numeric."
+	case auth.CodePasswordContext:
+		return "This password is made of words that anybody would try here."
+	case auth.CodePasswordBreached:
+		return "This password has appeared in a data breach and is known to attackers. Choose another one."
 	case auth.CodeBadCredentials:
 		return "Invalid credentials."
 	case auth.CodeOldPassword:

@@ -58,6 +58,8 @@ const (
 	CodePasswordLong     Code = "password_too_long"    // [int]
 	CodePasswordCommon   Code = "password_too_common"
 	CodePasswordNumeric  Code = "password_entirely_numeric"
+	CodePasswordContext  Code = "password_context_word"
+	CodePasswordBreached Code = "password_breached"
 	CodeBadCredentials   Code = "invalid_credentials"
 	CodeClosed           Code = "registration_closed"
 	CodeOldPassword      Code = "password_incorrect"

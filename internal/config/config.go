@@ -85,9 +85,11 @@ type Registration struct {
 
 // Password is the policy and the work budget.
 type Password struct {
-	MinLength int    `key:"min_length" default:"8" range:"8-128" help:"The shortest password in characters."`
-	List      string `key:"list" default:"" help:"A file of passwords that are refused, one per line, beside the built-in list of common ones."`
-	Memory    int    `key:"memory" default:"0" range:"0-65536" help:"Memory in MiB that hashes at work may take together; a hash takes 19 or what the stored format asks. 0 chooses by the number of processors. Logins beyond it wait, then get 503."`
+	MinLength    int      `key:"min_length" default:"8" range:"8-128" help:"The shortest password in characters."`
+	List         string   `key:"list" default:"" help:"A file of passwords that are refused, one per line, beside the built-in list of common ones."`
+	Words        []string `key:"words" default:"" help:"Words of your place beside ui.name and the host names: the company, its products. A password that is made of them or of the user's own names, with digits and signs around (acme2026!), is refused."`
+	AllowNumeric bool     `key:"allow_numeric" default:"false" help:"Whether a password may be digits alone. Django and the guide refuse it."`
+	Memory       int      `key:"memory" default:"0" range:"0-65536" help:"Memory in MiB that hashes at work may take together; a hash takes 19 or what the stored format asks. 0 chooses by the number of processors. Logins beyond it wait, then get 503."`
 }
 
 // Throttle is the limits on attempts; design.md, "Throttle".

@@ -102,17 +102,23 @@ func TestLookAtHashes(t *testing.T) {
 //
 // LESSON 3
 func TestRefusalsWait(t *testing.T) {
-	d := newDoor(t, "pbkdf2_sha256$1000000$salt$"+strings.Repeat("A", 43)+"=")
+	d := newDoor(t, "pbkdf2_sha256$3000000$salt$"+strings.Repeat("A", 43)+"=")
 	if err := d.LookAtHashes(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	began := time.Now()
-	if _, _, err := d.Password(t.Context(), email(t, "nobody@example.com"), "x", auth.Client{}); !auth.IsKind(err, auth.BadCredentials) {
-		t.Fatal(err)
+	var least time.Duration
+	for i := range 3 {
+		began := time.Now()
+		if _, _, err := d.Password(t.Context(), email(t, "nobody@example.com"), "x", auth.Client{}); !auth.IsKind(err, auth.BadCredentials) {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); i == 0 || took < least {
+			least = took
+		}
 	}
-	// No machine does a million rounds in this time, and none does more than one
-	// of our own hashes without the wait unless it is very busy.
-	if took := time.Since(began); took < 60*time.Millisecond {
-		t.Errorf("refused after %v", took)
+	// No machine does three million rounds in this time. One of our own hashes
+	// takes a quarter of it.
+	if least < 150*time.Millisecond {
+		t.Errorf("refused after %v", least)
 	}
 }

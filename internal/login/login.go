@@ -33,7 +33,8 @@ func New(o Options) *Service { return &Service{o} }
 //
 // An unknown e-mail, an inactive account and one without a usable password
 // cost a hash like a wrong password and get the same answer at the same time,
-// that of the slowest hash of any user: an error of kind BadCredentials. TooMany comes from the throttle, before any hash;
+// that of the slowest hash of any user: an error of kind BadCredentials.
+// TooMany comes from the throttle, before any hash;
 // Unavailable when too many passwords are being checked already.
 func (s *Service) Password(ctx context.Context, email auth.Email, pw string, c auth.Client) (session.Tokens, auth.User, error) {
 	refused := func(err error) (session.Tokens, auth.User, error) { return session.Tokens{}, auth.User{}, err }

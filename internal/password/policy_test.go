@@ -84,7 +84,7 @@ func TestPolicyAsDjango(t *testing.T) {
 		for _, w := range c.Problems {
 			want = append(want, Problem{w[0].(string), w[1:]})
 		}
-		got := p.Validate(c.Password, Attribute{"first name", c.First}, Attribute{"last name", c.Last}, Attribute{"email address", c.Email})
+		got := p.django(c.Password, lower(c.Password), []Attribute{{"first name", c.First}, {"last name", c.Last}, {"email address", c.Email}})
 		if codes(got) != codes(want) {
 			t.Errorf("%q for %q %q %q: %s, Django says %s", c.Password, c.First, c.Last, c.Email, codes(got), codes(want))
 		}
@@ -228,7 +228,7 @@ func FuzzValidate(f *testing.F) {
 	p := policy(f, PolicyOptions{})
 	f.Fuzz(func(t *testing.T, pw, name, email string) {
 		got := p.Validate(pw, Attribute{"first name", name}, Attribute{"email address", email})
-		order := map[string]int{CodeLong: 0, CodeSimilar: 1, CodeShort: 2, CodeCommon: 3, CodeNumeric: 4}
+		order := map[string]int{CodeLong: 0, CodeSimilar: 1, CodeShort: 2, CodeCommon: 3, CodeNumeric: 4, CodeContext: 5}
 		last := -1
 		for _, problem := range got {
 			if order[problem.Code] <= last {

@@ -139,7 +139,9 @@ func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys key
 	})
 	hasher := password.NewHasher(password.Options{Memory: int64(cfg.Password.Memory) << 20})
 	hasher.MakeRoom()
-	policy, err := password.NewPolicy(password.PolicyOptions{MinLength: cfg.Password.MinLength, List: cfg.Password.List})
+	policy, err := password.NewPolicy(password.PolicyOptions{
+		MinLength: cfg.Password.MinLength, AllowNumeric: cfg.Password.AllowNumeric, List: cfg.Password.List, Words: placeWords(cfg),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("password rules: %w", err)
 	}

@@ -15,6 +15,11 @@ const server: Record<string, string> = {
   "The password is too similar to the first name.": "Das Passwort ähnelt dem Vornamen zu sehr.",
   "The password is too similar to the last name.": "Das Passwort ähnelt dem Nachnamen zu sehr.",
   "The password is too similar to the email address.": "Das Passwort ähnelt der E-Mail-Adresse zu sehr.",
+  "The password is too similar to the phone.": "Das Passwort ähnelt der Telefonnummer zu sehr.",
+  "This password is made of words that anybody would try here.":
+    "Dieses Passwort besteht aus Wörtern, die hier jeder ausprobieren würde.",
+  "This password has appeared in a data breach and is known to attackers. Choose another one.":
+    "Dieses Passwort stand in einem Datenleck, und Angreifer kennen es. Wählen Sie ein anderes.",
   "Your old password was entered incorrectly. Please enter it again.": "Das bisherige Passwort stimmt nicht.",
   "Invalid credentials.": "E-Mail oder Passwort stimmt nicht.",
   "You do not have permission to perform this action.": "Das darf Ihre Rolle nicht.",
