@@ -44,6 +44,7 @@ type commands struct {
 	Settings configCommands     `cmd:"" name:"config" help:"Show the settings in force and where each came from."`
 	Backup   backupCommand      `cmd:"" help:"Copy the database and the key file into one file, while the server runs."`
 	Restore  restoreCommand     `cmd:"" help:"Put a backup in place of the data. Everybody signs in again."`
+	Move     moveCommand        `cmd:"" help:"Move the data from SQLite to PostgreSQL, or back."`
 	Health   healthCommand      `cmd:"" help:"Ask a running server whether it is ready (for containers)."`
 	About    versionCommand     `cmd:"" name:"version" help:"Print the version, Go's, the commit and the schema."`
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -22,6 +23,9 @@ import (
 
 // Key is the signing.key of every node that is not told another one.
 const Key = "an operator's signing key of more than thirty-two bytes"
+
+// OwnKey among a node's settings leaves it to make a key of its own.
+const OwnKey = "LATCHKEY_SIGNING_KEY="
 
 var binary struct {
 	sync.Once
@@ -96,12 +100,17 @@ func New(t testing.TB, env ...string) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if slices.Contains(env, OwnKey) {
+		env = slices.DeleteFunc(slices.Clone(env), func(s string) bool { return s == OwnKey })
+	} else {
+		env = append([]string{"LATCHKEY_SIGNING_KEY=" + Key}, env...)
+	}
 	n := &Node{
 		URL: "http://" + addr, Data: filepath.Join(dir, "data"), log: log,
 		env: append([]string{
 			"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + os.TempDir(),
 			"LATCHKEY_LISTEN=" + addr, "LATCHKEY_DATA=" + filepath.Join(dir, "data"),
-			"LATCHKEY_SIGNING_KEY=" + Key, "LATCHKEY_LOG_FORMAT=json",
+			"LATCHKEY_LOG_FORMAT=json",
 		}, env...),
 		http: &http.Client{
 			Timeout: 30 * time.Second,
