@@ -789,7 +789,7 @@ func TestWrapAsksForEveryCall(t *testing.T) {
 		return errFault
 	})
 	if err := inside.Update(t.Context(), func(tx auth.Tx) error {
-		each(tx, reflect.TypeFor[auth.Tx](), "Sweep")
+		each(tx, reflect.TypeFor[auth.Tx]())
 		return nil
 	}); err != nil {
 		t.Fatal(err)

@@ -81,6 +81,9 @@ type Options struct {
 	Hints chan struct{}
 	// Frozen has the clock stand still but for Advance.
 	Frozen bool
+	// Network, when not nil, is told the URL of the PostgreSQL and gives that
+	// by which the server reaches it. The test's own store takes the short way.
+	Network func(url string) string
 	// Busy has what goes on beside the requests go on each 50 ms.
 	Busy bool
 }
@@ -134,6 +137,18 @@ func Serve(t testing.TB, o Options) *Server {
 	})
 
 	store := s.Store
+	if o.Network != nil {
+		far, err := postgres.Open(ctx, postgres.Options{URL: o.Network(cfg.Database.Reveal()), Now: s.Now, Log: log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := far.Close(); err != nil {
+				t.Errorf("close the store: %v", err)
+			}
+		})
+		store = far
+	}
 	if o.Decide != nil {
 		store = Wrap(store, o.Decide)
 	}

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -131,6 +130,14 @@ func (n *Node) Env() []string { return n.env }
 
 // Run starts the binary and waits until it is ready.
 func (n *Node) Run(binary string) error {
+	if err := n.Begin(binary); err != nil {
+		return err
+	}
+	return n.AwaitReady(30 * time.Second)
+}
+
+// Begin starts the binary.
+func (n *Node) Begin(binary string) error {
 	n.cmd = exec.Command(binary, "serve")
 	n.cmd.Env, n.cmd.Dir = n.env, filepath.Dir(n.Data)
 	n.cmd.Stdout, n.cmd.Stderr = n.log, n.log
@@ -143,7 +150,15 @@ func (n *Node) Run(binary string) error {
 		_ = cmd.Wait()
 		close(done)
 	}(n.cmd, n.done)
-	deadline := time.Now().Add(30 * time.Second)
+	return nil
+}
+
+// Ended is closed when the process has ended.
+func (n *Node) Ended() <-chan struct{} { return n.done }
+
+// AwaitReady waits until the server is ready, for so long at most.
+func (n *Node) AwaitReady(patience time.Duration) error {
+	deadline := time.Now().Add(patience)
 	for time.Now().Before(deadline) {
 		select {
 		case <-n.done:
@@ -155,7 +170,7 @@ func (n *Node) Run(binary string) error {
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
-	return errors.New("not ready after 30 s")
+	return fmt.Errorf("not ready after %v", patience)
 }
 
 // PID is the server's process.

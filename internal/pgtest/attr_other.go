@@ -9,4 +9,4 @@ import (
 
 func attributes(string) (*syscall.SysProcAttr, error) { return nil, ErrNone }
 
-func kill(int) error { return errors.ErrUnsupported }
+func end(int, Ending) error { return errors.ErrUnsupported }

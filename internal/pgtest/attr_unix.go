@@ -41,5 +41,8 @@ func attributes(dir string) (*syscall.SysProcAttr, error) {
 	return nil, errors.New("root may not run PostgreSQL, and there is neither a user postgres nor nobody")
 }
 
-// kill ends the process with this id at once.
-func kill(pid int) error { return syscall.Kill(pid, syscall.SIGKILL) }
+// signals are what the postmaster is ended by.
+var signals = map[Ending]syscall.Signal{Crash: syscall.SIGKILL, Immediate: syscall.SIGQUIT, Fast: syscall.SIGINT}
+
+// end sends the process with this id the signal of an ending.
+func end(pid int, how Ending) error { return syscall.Kill(pid, signals[how]) }

@@ -239,10 +239,26 @@ func (s *Server) url(port int, database string) string {
 	return u.String()
 }
 
-// Kill ends the server as a crash would: the postmaster by SIGKILL, the others
-// when they notice that it is gone. It returns when all have ended. The data
+// Ending is how a server is ended.
+type Ending int
+
+const (
+	// Crash kills the postmaster; the others end when they notice.
+	Crash Ending = iota
+	// Immediate is pg_ctl's mode of that name: all quit at once, and the next
+	// start recovers.
+	Immediate
+	// Fast is pg_ctl's usual mode: clients are thrown out, transactions are
+	// rolled back, and all is written.
+	Fast
+)
+
+// Kill ends the server as a crash would.
+func (s *Server) Kill() error { return s.Down(Crash) }
+
+// Down ends the server and returns when all its processes have ended. The data
 // stays for Restart.
-func (s *Server) Kill() error {
+func (s *Server) Down(how Ending) error {
 	pidFile, err := os.ReadFile(filepath.Join(s.dir, "data", "postmaster.pid"))
 	if err != nil {
 		return fmt.Errorf("find the postmaster: %w", err)
@@ -252,14 +268,14 @@ func (s *Server) Kill() error {
 	if err != nil {
 		return fmt.Errorf("find the postmaster: %w", err)
 	}
-	if err := kill(pid); err != nil {
-		return fmt.Errorf("kill the postmaster: %w", err)
+	if err := end(pid, how); err != nil {
+		return fmt.Errorf("end the postmaster: %w", err)
 	}
 	<-s.ended
 	return s.end(true)
 }
 
-// Restart starts the server again after Kill, on the same port.
+// Restart starts the server again after Down, on the same port.
 func (s *Server) Restart(ctx context.Context) error { return s.start(ctx) }
 
 // Stop ends the server, breaking off whatever it is doing, and removes its
