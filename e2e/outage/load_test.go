@@ -49,6 +49,7 @@ type client struct {
 	email         string
 	access, fresh string   // of the session in use
 	names         []string // that may be in force: the last one acknowledged, and those in doubt since
+	kept          string   // the access token of a session that nobody ends
 	dead          []string // tokens of sessions that were ended
 	logins        int
 }
@@ -66,7 +67,10 @@ func gather(t *testing.T, n *node.Node, seed uint64, count int) *crowd {
 		if err != nil || !a.OK() {
 			t.Fatalf("register: %v %d %s", err, a.Status, a.Body)
 		}
-		w.access, w.fresh = a.Tokens.Access, a.Tokens.Refresh
+		w.kept = a.Tokens.Access
+		if !w.login() {
+			t.FailNow()
+		}
 		c.clients = append(c.clients, w)
 	}
 	return c
