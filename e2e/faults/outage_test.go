@@ -88,8 +88,8 @@ func TestEachRouteTellsOfAnOutage(t *testing.T) {
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			switch {
-			case resp.StatusCode == http.StatusServiceUnavailable:
+			switch resp.StatusCode {
+			case http.StatusServiceUnavailable:
 				waited++
 				if resp.Header.Get("Retry-After") == "" || body != `{"detail":"Service temporarily unavailable, try again later."}` {
 					t.Errorf("%s: 503 %s, Retry-After %q", a.name, body, resp.Header.Get("Retry-After"))
@@ -97,7 +97,7 @@ func TestEachRouteTellsOfAnOutage(t *testing.T) {
 				if took > 9500*time.Millisecond {
 					t.Errorf("%s: told after %v", a.name, took)
 				}
-			case resp.StatusCode == a.want:
+			case a.want:
 				atOnce++ // it needs no database, or not for this answer
 				if a.commit != "" {
 					t.Errorf("%s: %d %s, and nothing can have been committed", a.name, resp.StatusCode, body)

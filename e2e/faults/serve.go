@@ -65,7 +65,7 @@ func (s *Server) Now() time.Time {
 	return now.Add(time.Duration(s.ahead.Load()))
 }
 
-// Advance moves the server's clock forward.
+// Advance moves the server's clock forward, or back.
 func (s *Server) Advance(d time.Duration) { s.ahead.Add(int64(d)) }
 
 // Options say how a server is run.
@@ -84,6 +84,9 @@ type Options struct {
 	// Network, when not nil, is told the URL of the PostgreSQL and gives that
 	// by which the server reaches it. The test's own store takes the short way.
 	Network func(url string) string
+	// Careful sweeps each 10 ms, but for an hour after a start and after a step
+	// of the clock, as always.
+	Careful bool
 	// Busy has what goes on beside the requests go on each 50 ms.
 	Busy bool
 }
@@ -161,8 +164,12 @@ func Serve(t testing.TB, o Options) *Server {
 		Ready: func(addr string) { ready <- addr },
 		Store: store, Now: s.Now,
 	}
+	if o.Careful {
+		run.SweepEvery = 10 * time.Millisecond
+	}
 	if o.Busy {
 		run.SweepEvery, run.SampleEvery, run.KeyCache = 50*time.Millisecond, 50*time.Millisecond, time.Second
+		run.SweepHold = -1
 	}
 	go func() { ended <- server.Run(running, cfg, log, run) }()
 	select {

@@ -49,6 +49,7 @@ type client struct {
 	email         string
 	access, fresh string   // of the session in use
 	names         []string // that may be in force: the last one acknowledged, and those in doubt since
+	history       []string // names since a moment of the test's
 	kept          string   // the access token of a session that nobody ends
 	dead          []string // tokens of sessions that were ended
 	logins        int
@@ -195,6 +196,7 @@ func (w *client) refresh() {
 
 func (w *client) rename() {
 	name := fmt.Sprintf("Ada%d", w.named.Add(1))
+	w.history = append(w.history, name)
 	r := w.ask(http.MethodPut, profilePath, w.access, map[string]string{"first_name": name}, ok)
 	if r.ok() {
 		w.names = []string{name}

@@ -27,6 +27,7 @@ var (
 	restarts = flag.Int("outage.restarts", 2, "restarts of PostgreSQL, half of them immediate")
 	commits  = flag.Int("outage.commits", 2, "backends ended in the middle of a commit, at least")
 	rounds   = flag.Int("outage.rounds", 3, "how often the disk is filled")
+	backups  = flag.Int("outage.backups", 1, "backups made under load and put back")
 	within   = flag.Duration("outage.back", 0, "how soon after the database the server must be back; 0 only tells")
 	seed     = flag.Uint64("outage.seed", 0, "seed of the run; 0 takes one by chance")
 )

@@ -48,6 +48,9 @@ type RunOptions struct {
 	// SweepEvery and SampleEvery are how often old rows are swept and live
 	// sessions counted; 0 is once a minute and each ten minutes.
 	SweepEvery, SampleEvery time.Duration
+	// SweepHold is how long nothing is swept after a start and after the clock
+	// has stepped; 0 is an hour, less than 0 not at all.
+	SweepHold time.Duration
 	// Setup, when not nil, is told the address of the page on which the first
 	// administrator is made, where there are no users yet. The address is a
 	// secret: it goes to whoever has started the server and to nobody else.
@@ -246,7 +249,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 		{"the follower of the hashes", func(ctx context.Context) { a.logins.FollowHashes(ctx, log) }},
 		{"the follower of the keys", func(ctx context.Context) { followKeys(ctx, a.ring, log) }},
 		{"the sweeper", func(ctx context.Context) {
-			sweep(ctx, store, cfg.Audit.Retention.Std(), cmp.Or(opts.SweepEvery, sweepEvery), now, log)
+			sweep(ctx, store, cfg.Audit.Retention.Std(), cmp.Or(opts.SweepEvery, sweepEvery), cmp.Or(opts.SweepHold, sweepHold), now, log)
 		}},
 		{"the sampler", func(ctx context.Context) { sample(ctx, a.accounts, cmp.Or(opts.SampleEvery, sampleEvery), log) }},
 		{"the indexer", func(ctx context.Context) { indexUsers(ctx, store, log) }},

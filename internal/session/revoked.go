@@ -204,6 +204,9 @@ func (r *Revoked) CatchUp(ctx context.Context) {
 	}
 }
 
+// backStep is by how much a clock may go back before that matters.
+const backStep = 2 * time.Second
+
 // Follow keeps the list current until ctx is done: at each hint of the store
 // and, since hints may be lost, each second. A failure is logged once and
 // tried again.
@@ -217,7 +220,16 @@ func (r *Revoked) Follow(ctx context.Context) {
 	forget := time.NewTicker(time.Minute)
 	defer forget.Stop()
 	failing := false
+	seen := r.now().UnixMicro()
 	for {
+		// A clock that is put back may have been ahead: what was forgotten
+		// meanwhile, or not taken in, can be needed again. The table has it.
+		now := r.now().UnixMicro()
+		if now < seen-int64(backStep/time.Microsecond) {
+			r.log.Warn("the clock was put back; reading all revocations again")
+			r.last.Store(0)
+		}
+		seen = now
 		err := r.Load(ctx)
 		if ctx.Err() != nil {
 			return

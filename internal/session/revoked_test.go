@@ -156,3 +156,40 @@ func TestFeedReadsOn(t *testing.T) {
 		}
 	}
 }
+
+// The clock was ahead while a revocation was read, so that it seemed past its
+// end and was not kept. Put back, the clock must not bring the token back.
+//
+// LESSON 14
+// ROW 26
+func TestClockPutBack(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	h := newHouse(t, session.Strict)
+	tokens := h.open()
+	a, err := h.Authenticate(ctx, tokens.Access)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.update(func(tx auth.Tx) error {
+		_, err := tx.Revoke(ctx, auth.Revocation{Kind: auth.RevokedSession, Key: a.SessionID})
+		return err
+	})
+	const ahead = 365 * 24 * time.Hour
+	h.clock.Advance(ahead)
+	go h.Revoked.Follow(ctx)
+	// Each look sees the clock before it reads.
+	for !h.Revoked.Synced().Equal(h.clock.Now()) {
+		time.Sleep(time.Millisecond)
+	}
+	h.clock.Advance(-ahead)
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := h.Authenticate(ctx, tokens.Access); err != nil {
+			wants(t, "access", err, auth.CodeTokenInvalid)
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("the revoked token lives again")
+		}
+	}
+}
