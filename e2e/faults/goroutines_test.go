@@ -24,7 +24,7 @@ var goroutines = map[string]string{
 	"internal/server/server.go Run Go":                     "supervise: TestPanicsBesideRequests",
 	"internal/store/sqlite/sqlite.go open go":              "the writer: recovers each act and itself, TestGroupMembersFailAlone and TestPanicAfterACommit",
 	"internal/store/sqlite/group.go loop go":               "the writer, after a panic",
-	"internal/store/sqlite/mark.go see AfterFunc":          "recovers",
+	"internal/store/sqlite/mark.go arm AfterFunc":          "recovers",
 	"internal/store/sqlite/changes.go listen AfterFunc":    "deletes from a map and closes a channel",
 	"internal/store/postgres/batcher.go hire Go":           "recovers each batch: TestBatcher_panic",
 	"internal/store/postgres/batcher.go watch AfterFunc":   "counts, and hires",

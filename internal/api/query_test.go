@@ -23,7 +23,9 @@ func (seal) MAC(label string, data []byte) []byte {
 	return h.Sum(nil)
 }
 
-func (s seal) CheckMAC(label string, data, mac []byte) bool { return hmac.Equal(s.MAC(label, data), mac) }
+func (s seal) CheckMAC(label string, data, mac []byte) bool {
+	return hmac.Equal(s.MAC(label, data), mac)
+}
 
 // FuzzCursor: what was sealed is opened again as it was, for its own list and
 // for no other, and nothing else is opened at all.

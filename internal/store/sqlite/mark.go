@@ -36,6 +36,7 @@ type mark struct {
 	written int64
 	timer   *time.Timer
 	closed  bool
+	told    bool // that it cannot be written
 }
 
 func openMark(path string, log *slog.Logger) *mark {
@@ -70,21 +71,28 @@ func (m *mark) see(rows []auth.Revocation) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.seen = max(m.seen, rows[len(rows)-1].Seq)
-	if m.seen > m.written && m.timer == nil && !m.closed {
-		m.timer = time.AfterFunc(markEvery, func() {
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			defer func() {
-				if p := recover(); p != nil {
-					m.log.Error("panic in the mark of the revocation clock", "panic", p, "stack", string(debug.Stack()))
-				}
-			}()
-			m.timer = nil
-			if !m.closed {
-				m.write()
-			}
-		})
+	m.arm()
+}
+
+// arm has the mark written soon, if there is something to write.
+func (m *mark) arm() {
+	if m.seen <= m.written || m.timer != nil || m.closed {
+		return
 	}
+	m.timer = time.AfterFunc(markEvery, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		defer func() {
+			if p := recover(); p != nil {
+				m.log.Error("panic in the mark of the revocation clock", "panic", p, "stack", string(debug.Stack()))
+			}
+		}()
+		m.timer = nil
+		if !m.closed {
+			m.write()
+			m.arm() // a full disk may have room then
+		}
+	})
 }
 
 // write stores the mark; another process may have stored a higher one.
@@ -105,10 +113,13 @@ func (m *mark) write() {
 		}
 	}
 	if err != nil {
-		m.log.Warn("cannot write the mark of the revocation clock", "error", err)
+		if !m.told {
+			m.told = true
+			m.log.Warn("cannot write the mark of the revocation clock; trying again", "error", err)
+		}
 		return
 	}
-	m.written = m.seen
+	m.written, m.told = m.seen, false
 }
 
 func (m *mark) close() {
