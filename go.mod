@@ -23,6 +23,8 @@ require (
 
 require github.com/mileusna/useragent v1.3.5
 
+require github.com/FastFilter/xorfilter v0.4.2-0.20260120015552-4e5a4d9df65a
+
 require (
 	github.com/dustin/go-humanize v1.1.0 // indirect
 	github.com/google/uuid v1.6.0 // indirect

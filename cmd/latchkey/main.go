@@ -37,6 +37,7 @@ type commands struct {
 
 	Serve    serveCommand       `cmd:"" help:"Run the server."`
 	User     userCommands       `cmd:"" help:"Look after users."`
+	Words    passwordsCommands  `cmd:"" name:"passwords" help:"Make and check the file of breached passwords."`
 	Sessions sessionCommands    `cmd:"" help:"Look after sessions."`
 	Key      keyCommands        `cmd:"" help:"Look after the signing key."`
 	Service  serviceKeyCommands `cmd:"" name:"service-key" help:"Look after the keys with which other services read the revocations."`

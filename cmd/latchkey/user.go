@@ -380,6 +380,9 @@ func refusal(err error) error {
 		}
 		return err
 	case auth.Unavailable:
+		if e.Code == auth.CodeBreachUnknown {
+			return failed("password.unknown decides; the warning above says what failed", "it could not be found out whether the password was in a breach")
+		}
 		return failed("try again in a moment", "too many passwords are being hashed")
 	default:
 		return err

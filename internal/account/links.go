@@ -85,12 +85,16 @@ func (s *Service) ResetPassword(ctx context.Context, r Reset, c auth.Client) err
 	if r.Password != r.Password2 {
 		fields.Add("password", auth.Problem{Code: auth.CodePasswordMismatch})
 	} else {
-		fields.Add("password", s.passwordProblems(r.Password, u.Email, u.FirstName, u.LastName, u.Phone)...)
+		problems, err := s.passwordProblems(ctx, r.Password, u.Email, u.FirstName, u.LastName, u.Phone)
+		if err != nil {
+			return err
+		}
+		fields.Add("password", problems...)
 	}
 	if err := fields.Err(); err != nil {
 		return err
 	}
-	encoded, err := s.hash(ctx, r.Password)
+	encoded, err := s.unreported(ctx, r.Password)
 	if err != nil {
 		return err
 	}

@@ -11,19 +11,22 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/breach"
 	"github.com/latchkey-auth/latchkey/internal/password"
 	"github.com/latchkey-auth/latchkey/internal/session"
 	"github.com/latchkey-auth/latchkey/internal/throttle"
 )
 
-// Options are the settings of a Service. All are required.
+// Options are the settings of a Service. All but Breach are required.
 type Options struct {
 	Store    auth.Store
 	Sessions *session.Service
 	// Revoked is told of revocations after their commit and before the answer.
-	Revoked  *session.Revoked
-	Hasher   *password.Hasher
-	Policy   *password.Policy
+	Revoked *session.Revoked
+	Hasher  *password.Hasher
+	Policy  *password.Policy
+	// Breach knows breached passwords; nil knows none.
+	Breach   *breach.Checker
 	Throttle *throttle.Throttle
 	// Failures counts wrong passwords for the audit trail.
 	Failures Failures
@@ -79,7 +82,11 @@ func (s *Service) open(ctx context.Context, r Registration, c auth.Client, event
 	if r.Password != r.Password2 {
 		fields.Add("password", auth.Problem{Code: auth.CodePasswordMismatch})
 	} else {
-		fields.Add("password", s.passwordProblems(r.Password, r.Email.Shown, r.FirstName, r.LastName, r.Phone)...)
+		problems, err := s.passwordProblems(ctx, r.Password, r.Email.Shown, r.FirstName, r.LastName, r.Phone)
+		if err != nil {
+			return session.Tokens{}, auth.User{}, err
+		}
+		fields.Add("password", problems...)
 	}
 	if err := fields.Err(); err != nil {
 		return session.Tokens{}, auth.User{}, err
@@ -88,7 +95,7 @@ func (s *Service) open(ctx context.Context, r Registration, c auth.Client, event
 	if wait, ok := s.Throttle.Register(addr); !ok {
 		return session.Tokens{}, auth.User{}, &auth.Error{Kind: auth.TooMany, Code: auth.CodeThrottled, RetryAfter: wait}
 	}
-	encoded, err := s.hash(ctx, r.Password)
+	encoded, err := s.unreported(ctx, r.Password)
 	if err != nil {
 		return session.Tokens{}, auth.User{}, err
 	}
@@ -141,12 +148,7 @@ func insertError(err error) error {
 // Create makes an account without opening a session: what an operator does.
 // Errors as Register's, without the throttle.
 func (s *Service) Create(ctx context.Context, a NewAccount) (auth.User, error) {
-	var fields auth.Fields
-	fields.Add("password", s.passwordProblems(a.Password, a.Email.Shown, a.FirstName, a.LastName, a.Phone)...)
-	if err := fields.Err(); err != nil {
-		return auth.User{}, err
-	}
-	encoded, err := s.hash(ctx, a.Password)
+	encoded, err := s.acceptable(ctx, a.Password, a.Email.Shown, a.FirstName, a.LastName, a.Phone)
 	if err != nil {
 		return auth.User{}, err
 	}
@@ -241,12 +243,16 @@ func (s *Service) ChangePassword(ctx context.Context, a session.Access, p Passwo
 	if p.New != p.New2 {
 		fields.Add("password", auth.Problem{Code: auth.CodePasswordMismatch})
 	} else {
-		fields.Add("password", s.passwordProblems(p.New, u.Email, u.FirstName, u.LastName, u.Phone)...)
+		problems, err := s.passwordProblems(ctx, p.New, u.Email, u.FirstName, u.LastName, u.Phone)
+		if err != nil {
+			return 0, err
+		}
+		fields.Add("password", problems...)
 	}
 	if err := fields.Err(); err != nil {
 		return 0, err
 	}
-	encoded, err := s.hash(ctx, p.New)
+	encoded, err := s.unreported(ctx, p.New)
 	if err != nil {
 		return 0, err
 	}
@@ -292,12 +298,7 @@ func (s *Service) SetPassword(ctx context.Context, userID int64, pw string) erro
 	if err != nil {
 		return fmt.Errorf("read user %d: %w", userID, err)
 	}
-	var fields auth.Fields
-	fields.Add("password", s.passwordProblems(pw, u.Email, u.FirstName, u.LastName, u.Phone)...)
-	if err := fields.Err(); err != nil {
-		return err
-	}
-	encoded, err := s.hash(ctx, pw)
+	encoded, err := s.acceptable(ctx, pw, u.Email, u.FirstName, u.LastName, u.Phone)
 	if err != nil {
 		return err
 	}
@@ -412,9 +413,51 @@ func hashError(err error, what string) error {
 	return fmt.Errorf("%s password: %w", what, err)
 }
 
-// passwordProblems asks the validators; names in the order of Django's
-// DEFAULT_USER_ATTRIBUTES.
-func (s *Service) passwordProblems(pw, email, firstName, lastName, phone string) []auth.Problem {
+// acceptable gives the encoded hash of a password that has no problems.
+func (s *Service) acceptable(ctx context.Context, pw, email, firstName, lastName, phone string) (string, error) {
+	problems, err := s.passwordProblems(ctx, pw, email, firstName, lastName, phone)
+	if err != nil {
+		return "", err
+	}
+	var fields auth.Fields
+	fields.Add("password", problems...)
+	if err := fields.Err(); err != nil {
+		return "", err
+	}
+	return s.unreported(ctx, pw)
+}
+
+// unreported gives the encoded hash of a password that passwordProblems found
+// nothing in, unless the range API knows it. It is asked as late as this, so that
+// nobody makes the server ask it more often than they may register, say; and
+// before there is a place among the hashes or a transaction that would wait.
+func (s *Service) unreported(ctx context.Context, pw string) (string, error) {
+	reported, err := s.Breach.Reported(ctx, pw)
+	if err != nil {
+		return "", breachError(err)
+	}
+	if reported {
+		var fields auth.Fields
+		fields.Add("password", auth.Problem{Code: auth.CodePasswordBreached})
+		return "", fields.Err()
+	}
+	return s.hash(ctx, pw)
+}
+
+// breachError says that a password cannot be judged now.
+func breachError(err error) error {
+	if errors.Is(err, breach.ErrUnknown) {
+		return &auth.Error{Kind: auth.Unavailable, Code: auth.CodeBreachUnknown, RetryAfter: breachRetry}
+	}
+	return fmt.Errorf("look for breached passwords: %w", err)
+}
+
+// breachRetry is when it is worth asking again whether a password was breached.
+const breachRetry = 30 * time.Second
+
+// passwordProblems asks the validators, and then whether the password was
+// breached; names in the order of Django's DEFAULT_USER_ATTRIBUTES.
+func (s *Service) passwordProblems(ctx context.Context, pw, email, firstName, lastName, phone string) ([]auth.Problem, error) {
 	var out []auth.Problem
 	for _, p := range s.Policy.Validate(pw,
 		password.Attribute{Name: "first name", Value: firstName},
@@ -426,5 +469,15 @@ func (s *Service) passwordProblems(pw, email, firstName, lastName, phone string)
 	if len(out) == 0 && password.HoldsNumber(pw, phone) {
 		out = append(out, auth.Problem{Code: auth.CodePasswordSimilar, Params: []any{"phone"}})
 	}
-	return out
+	if len(out) > 0 {
+		return out, nil
+	}
+	listed, err := s.Breach.Listed(ctx, pw)
+	switch {
+	case err != nil:
+		return nil, breachError(err)
+	case listed:
+		out = append(out, auth.Problem{Code: auth.CodePasswordBreached})
+	}
+	return out, nil
 }

@@ -91,6 +91,7 @@ const (
 	CodeNoCredentials    Code = "not_authenticated"
 	CodeBadAuthorization Code = "bad_authorization_header"
 	CodeBusy             Code = "busy"
+	CodeBreachUnknown    Code = "breach_unknown"
 	CodeStarting         Code = "starting"
 	CodeDatabaseAway     Code = "database_away"
 	CodeThrottled        Code = "throttled"

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/breach"
 )
 
 // check looks at what only several settings together can get wrong. A setting
@@ -32,6 +33,11 @@ func (l *loader) check() {
 	atMost("tokens.refresh", "tokens.session_max", c.Tokens.Refresh, c.Tokens.SessionMax)
 	atMost("timeouts.header", "timeouts.read", c.Timeouts.Header, c.Timeouts.Read)
 
+	if c.Password.RangeURL != "" {
+		if err := breach.CheckRangeURL(c.Password.RangeURL); err != nil {
+			l.blame("password.range_url", c.origins["password.range_url"], err.Error(), "https://api.pwnedpasswords.com/range/ is the one of Have I Been Pwned")
+		}
+	}
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		given, missing := "tls.cert", "tls.key"
 		if c.TLS.Cert == "" {

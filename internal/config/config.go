@@ -87,10 +87,23 @@ type Registration struct {
 type Password struct {
 	MinLength    int      `key:"min_length" default:"8" range:"8-128" help:"The shortest password in characters."`
 	List         string   `key:"list" default:"" help:"A file of passwords that are refused, one per line, beside the built-in list of common ones."`
+	Filter       string   `key:"filter" default:"" help:"A file of breached passwords, which are refused; latchkey passwords build makes it (docs/passwords.md). It is opened at the start."`
+	RangeURL     string   `key:"range_url" default:"" help:"The address of a range API, such as https://api.pwnedpasswords.com/range/, that is asked whether a new password was in a breach. The first five hex digits of its SHA-1 are sent, nothing else. Empty: nobody is asked."`
+	RangeTimeout Duration `key:"range_timeout" default:"2s" range:"1s-30s" help:"How long it may take to answer."`
+	Unknown      Unknown  `key:"unknown" default:"accept" oneof:"accept refuse" help:"What happens to a new password when the filter or the range API cannot be asked. accept: it passes, and the log tells. refuse: 503, try again later."`
 	Words        []string `key:"words" default:"" help:"Words of your place beside ui.name and the host names: the company, its products. A password that is made of them or of the user's own names, with digits and signs around (acme2026!), is refused."`
 	AllowNumeric bool     `key:"allow_numeric" default:"false" help:"Whether a password may be digits alone. Django and the guide refuse it."`
 	Memory       int      `key:"memory" default:"0" range:"0-65536" help:"Memory in MiB that hashes at work may take together; a hash takes 19 or what the stored format asks. 0 chooses by the number of processors. Logins beyond it wait, then get 503."`
 }
+
+// Unknown is what happens to a password that could not be looked up.
+type Unknown string
+
+// The ways to meet it.
+const (
+	UnknownAccept Unknown = "accept"
+	UnknownRefuse Unknown = "refuse"
+)
 
 // Throttle is the limits on attempts; design.md, "Throttle".
 type Throttle struct {

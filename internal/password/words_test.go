@@ -155,3 +155,28 @@ func FuzzWords(f *testing.F) {
 		}
 	})
 }
+
+// Every password of Django's list is refused, in any case and with blanks
+// around.
+//
+// ASVS 6.2.4
+func TestEveryCommonOne(t *testing.T) {
+	p := policy(t, PolicyOptions{})
+	l := djangoList()
+	n := 0
+	for i := range l.ends {
+		word := l.word(i)
+		if len(word) < LeastMinLength {
+			continue
+		}
+		n++
+		for _, pw := range []string{word, strings.ToUpper(word), " " + word + " "} {
+			if got := codes(p.Validate(pw)); !strings.Contains(got, CodeCommon) {
+				t.Errorf("%q: %q", pw, got)
+			}
+		}
+	}
+	if n < 3000 {
+		t.Errorf("the list has %d of eight characters and more", n)
+	}
+}

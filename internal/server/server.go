@@ -148,6 +148,10 @@ func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys key
 	if err != nil {
 		return nil, fmt.Errorf("password rules: %w", err)
 	}
+	breached, err := openBreach(cfg, log, now)
+	if err != nil {
+		return nil, err
+	}
 	limits := throttle.New(throttle.Options{
 		Enabled: cfg.Throttle.Enabled, Now: now,
 		Account: cfg.Throttle.Account, Address: cfg.Throttle.Address, Window: cfg.Throttle.Window.Std(),
@@ -157,7 +161,7 @@ func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys key
 		Store: store, Sessions: a.sessions, Hasher: hasher, Throttle: limits, Failures: a.failures, Now: now,
 	})
 	a.accounts = account.New(account.Options{
-		Store: store, Sessions: a.sessions, Revoked: a.revoked, Hasher: hasher, Policy: policy,
+		Store: store, Sessions: a.sessions, Revoked: a.revoked, Hasher: hasher, Policy: policy, Breach: breached,
 		Throttle: limits, Failures: a.failures, RegistrationRoles: cfg.Registration.Roles, Now: now,
 	})
 	return a, nil
