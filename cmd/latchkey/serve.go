@@ -27,6 +27,7 @@ func (c *serveCommand) Run(p *program) error {
 	}
 	log, flush := serverLog(cfg.Log, p.stderr)
 	defer flush()
+	server.LimitMemory(log)
 	var o server.RunOptions
 	if isTerminal(p.stdout) {
 		// Only to a terminal: a log is read by others, and kept.

@@ -110,6 +110,9 @@ type Options struct {
 	Now func() time.Time
 	// MaxBody is how many bytes of a body are read; 0 means MaxBody.
 	MaxBody int64
+	// MaxRequests is how many requests may be worked on at once; 0 means
+	// MaxRequests.
+	MaxRequests int
 }
 
 // UserNoter may be implemented by the http.ResponseWriter given to the API. It
@@ -123,6 +126,7 @@ type API struct {
 	routes     map[string]*route
 	items      []*route  // those with an id in their path
 	bodies     sync.Pool // *source
+	load       load
 	protection http.CrossOriginProtection
 }
 
@@ -134,7 +138,11 @@ func New(o Options) http.Handler {
 	if o.MaxBody == 0 {
 		o.MaxBody = MaxBody
 	}
+	if o.MaxRequests == 0 {
+		o.MaxRequests = MaxRequests
+	}
 	a := &API{Options: o}
+	a.load.most = int64(o.MaxRequests)
 	a.bodies.New = func() any { return new(source) }
 	if a.AllowedOrigin == nil {
 		a.AllowedOrigin = func(string) bool { return false }
@@ -158,6 +166,8 @@ var (
 	hdrReferrer = []string{"same-origin"}
 	hdrVary     = []string{"Origin"}
 	hdrNoStore  = []string{"no-store"}
+	hdrNoCache  = []string{"no-cache"}
+	hdrPolicy   = []string{"default-src 'none'; frame-ancestors 'none'"}
 	hdrBearer   = []string{`Bearer realm="api"`}
 	hdrClose    = []string{"close"}
 )
@@ -168,6 +178,8 @@ func setHeaders(h http.Header) {
 	h["X-Content-Type-Options"] = hdrNoSniff
 	h["Referrer-Policy"] = hdrReferrer
 	h["Cache-Control"] = hdrNoStore
+	h["Pragma"] = hdrNoCache // RFC 6749, section 5.1
+	h["Content-Security-Policy"] = hdrPolicy
 	if h["Vary"] == nil { // CORS may have set it already
 		h["Vary"] = hdrVary
 	}
@@ -184,6 +196,14 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	r.Pattern = rt.path
 	h["Allow"] = rt.allow
+	t, ok := a.admit(r, rt)
+	if !ok {
+		a.fail(w, r, rt.errors, errCrowded)
+		return
+	}
+	if t != nil {
+		defer t.leave()
+	}
 	if err := a.serve(w, r, rt); err != nil {
 		a.fail(w, r, rt.errors, err)
 	}

@@ -239,11 +239,14 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, in *values) error {
 func bodyError(r *http.Request, err error) error {
 	var (
 		tooLarge *http.MaxBytesError
+		told     *auth.Error
 		timeout  net.Error
 	)
 	switch {
 	case errors.As(err, &tooLarge):
 		return errTooLarge
+	case errors.As(err, &told):
+		return told
 	case r.Context().Err() != nil:
 		return r.Context().Err()
 	case errors.As(err, &timeout) && timeout.Timeout():

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -67,6 +68,22 @@ func WriteBadHost(w http.ResponseWriter) {
 func WriteStarting(w http.ResponseWriter) {
 	setHeaders(w.Header())
 	later(w, nil, http.StatusServiceUnavailable, textUnavailable, 0)
+}
+
+// WriteBusy answers 503 where there is too much to do.
+func WriteBusy(w http.ResponseWriter) {
+	setHeaders(w.Header())
+	later(w, nil, http.StatusServiceUnavailable, textUnavailable, 0)
+}
+
+// WriteBusyRaw writes the same answer onto a connection that will be closed
+// after it, before any request has been read.
+func WriteBusyRaw(w io.Writer) error {
+	body := appendString([]byte(`{"detail":`), textUnavailable)
+	body = append(body, '}')
+	_, err := fmt.Fprintf(w, "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"+
+		"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nRetry-After: 1\r\nConnection: close\r\n\r\n%s", len(body), body)
+	return err
 }
 
 // WriteInternalError answers 500 where nothing has been written yet. It logs

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
@@ -58,7 +59,8 @@ type route struct {
 	patience func(url.Values) time.Duration
 
 	allow         []string
-	before, after string // of the {id}; after ends with a slash
+	underWay      *atomic.Int64 // requests; see load
+	before, after string        // of the {id}; after ends with a slash
 }
 
 // method is what an endpoint does for one HTTP method. HEAD is GET's.
@@ -147,7 +149,7 @@ func index(table []route) (byPath map[string]*route, items []*route) {
 	byPath = make(map[string]*route, 2*len(table))
 	for i := range table {
 		rt := &table[i]
-		rt.allow = []string{allow(rt)}
+		rt.allow, rt.underWay = []string{allow(rt)}, new(atomic.Int64)
 		if before, after, ok := strings.Cut(rt.path, "{id}/"); ok {
 			rt.before, rt.after = before, after
 			items = append(items, rt)

@@ -31,6 +31,7 @@ type Config struct {
 	Audit        Audit        `key:"audit" help:"The audit trail."`
 	TLS          TLS          `key:"tls" help:"TLS by certificate files. Without them Latchkey speaks plain HTTP and belongs behind a proxy."`
 	Timeouts     Timeouts     `key:"timeouts" help:"How long a client may take."`
+	Limits       Limits       `key:"limits" help:"How much of this server may be used at once."`
 	Postgres     Postgres     `key:"postgres" help:"The connections to PostgreSQL."`
 	Docs         Docs         `key:"docs" help:"The description of the API."`
 	UI           UI           `key:"ui" help:"The pages that the binary brings."`
@@ -149,6 +150,13 @@ type Timeouts struct {
 	Write  Duration `key:"write" default:"30s" range:"1s-10m" help:"To be answered, from the end of its head."`
 	Idle   Duration `key:"idle" default:"2m" range:"1s-1h" help:"To send the next request on an open connection."`
 	Drain  Duration `key:"drain" default:"10s" range:"1s-10m" help:"For requests under way when the server is told to stop."`
+}
+
+// Limits is how much may be used at once.
+type Limits struct {
+	Connections int `key:"connections" default:"10240" range:"16-1000000" help:"The most connections. When all are in use, a new one takes the place of that which has waited longest for a request. It is lowered to what the limit of open files leaves."`
+	PerAddress  int `key:"per_address" default:"0" range:"0-1000000" help:"The most connections of one client address; IPv6 is counted by /64. 0 is a quarter of all. Not for trusted proxies and this machine itself."`
+	Requests    int `key:"requests" default:"2048" range:"16-100000" help:"The most requests to the API that are worked on at once, half of them at one endpoint; more get 503 with Retry-After. One whose body is still on its way is not counted."`
 }
 
 // Postgres is the connections to PostgreSQL.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -57,8 +58,8 @@ type Options struct {
 	// 129 MiB, since the largest hash that Check admits must fit.
 	Memory int64
 	// Concurrent is how many may be at work at once; a hash that uses several
-	// threads counts as that many. 0 means GOMAXPROCS as it was when the
-	// program started.
+	// threads counts as that many. 0 means as many as there are processors, or
+	// one fewer where a hash cannot be made to give way (see thread.go).
 	Concurrent int
 	// Wait is how long one may wait for a place. 0 means 2 s.
 	Wait time.Duration
@@ -80,7 +81,7 @@ type Hasher struct {
 // NewHasher gives a Hasher. Options below zero count as zero.
 func NewHasher(o Options) *Hasher {
 	if o.Concurrent <= 0 {
-		o.Concurrent = processors
+		o.Concurrent = spare(processors, runtime.NumCPU(), yields)
 	}
 	if o.Memory <= 0 {
 		o.Memory = max(defaultMemory, int64(o.Concurrent)*argon2Memory<<10)

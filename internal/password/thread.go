@@ -14,6 +14,22 @@ import (
 // raises the setting at times, so that it cannot be asked again.
 var processors = runtime.GOMAXPROCS(0)
 
+// spare is how many of the processors hashes may have at once.
+//
+// All of them where a hash's thread is of low priority (yields): whoever else
+// wants to run does so at once, and while nobody does no processor is idle. One
+// is left free where that does not help: where the system knows no priority of
+// threads, and where the program may use fewer processors than there are. That
+// is a container's quota, which hashes would use up however nice they are, and
+// then everything in the container stands still for the rest of the period; or
+// it is GOMAXPROCS, under which goroutines wait for a hash to be interrupted.
+func spare(processors, machine int, yields bool) int {
+	if processors > 1 && (!yields || processors < machine) {
+		return processors - 1
+	}
+	return processors
+}
+
 // roomKept is how long the room stays after the last hash. A storm of logins
 // changes nothing in it, and without logins nobody pays for it.
 const roomKept = time.Second

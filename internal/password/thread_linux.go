@@ -9,6 +9,9 @@ import (
 // ninth of the processor time of a thread that it competes with (sched(7)).
 const niceness = 10
 
+// yields says that a thread of low priority gives way to the others.
+const yields = true
+
 // lowerPriority binds the goroutine to its thread for good, and makes the
 // thread a nicer one. Where that is forbidden (seccomp), it hashes as it is.
 func lowerPriority() {

@@ -36,7 +36,7 @@ func TestMakeRoom(t *testing.T) {
 			is("before", processors)
 			h.room.enter()
 			is("one at work", processors+3)
-			if other := NewHasher(Options{}); other.concurrent != processors {
+			if other := NewHasher(Options{}); other.concurrent != spare(processors, runtime.NumCPU(), yields) {
 				t.Errorf("a new Hasher has room for %d hashes, want %d", other.concurrent, processors)
 			}
 			h.room.enter()
@@ -59,8 +59,8 @@ func TestMakeRoom(t *testing.T) {
 		h := NewHasher(Options{})
 		h.MakeRoom()
 		var inside int
-		if err := h.work(t.Context(), h.dummy, func() { inside = runtime.GOMAXPROCS(0) }); err != nil || inside != 2*processors {
-			t.Errorf("inside a hash GOMAXPROCS is %d (%v), want %d", inside, err, 2*processors)
+		if err := h.work(t.Context(), h.dummy, func() { inside = runtime.GOMAXPROCS(0) }); err != nil || inside != processors+h.concurrent {
+			t.Errorf("inside a hash GOMAXPROCS is %d (%v), want %d", inside, err, processors+h.concurrent)
 		}
 		h.room.lower.Stop()
 		h.room.tidy()
@@ -75,4 +75,28 @@ func TestMakeRoom(t *testing.T) {
 			t.Errorf("GOMAXPROCS %d, want %d", got, processors)
 		}
 	})
+}
+
+// One processor is left to the rest wherever a hash's low priority does not
+// keep it from holding up others.
+func TestSpare(t *testing.T) {
+	for _, c := range []struct {
+		processors, machine int
+		yields              bool
+		want                int
+	}{
+		{1, 1, true, 1},
+		{1, 8, true, 1}, // a quota of one: there is nothing to leave
+		{2, 2, true, 2},
+		{2, 8, true, 1}, // a quota of two
+		{8, 8, true, 8},
+		{7, 8, true, 6},
+		{1, 1, false, 1},
+		{2, 2, false, 1},
+		{8, 8, false, 7},
+	} {
+		if got := spare(c.processors, c.machine, c.yields); got != c.want {
+			t.Errorf("%d of %d processors, yields %v: %d hashes, want %d", c.processors, c.machine, c.yields, got, c.want)
+		}
+	}
 }

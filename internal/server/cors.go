@@ -14,8 +14,10 @@ var (
 	corsHeaders = []string{"accept, accept-encoding, authorization, content-type, dnt, origin, user-agent, x-csrftoken, x-requested-with"}
 	corsMaxAge  = []string{"86400"}
 	corsVary    = []string{"Origin"}
-	corsType    = []string{"text/html; charset=utf-8"}
-	corsEmpty   = []string{"0"}
+	// Where our cookie came the answer depends on it.
+	corsVaryCookie = []string{"Origin, Cookie"}
+	corsType       = []string{"text/html; charset=utf-8"}
+	corsEmpty      = []string{"0"}
 	// The same with auth-mode in its place.
 	corsHeadersCookie = []string{"accept, accept-encoding, auth-mode, authorization, content-type, dnt, origin, user-agent, x-csrftoken, x-requested-with"}
 	corsCredentials   = []string{"true"}
@@ -60,9 +62,13 @@ func origin(s string) string {
 // allow sets the headers of any answer to r.
 func (c *cors) allow(h http.Header, r *http.Request) {
 	h["Vary"] = corsVary
+	cookie := api.HasCookie(r, c.secure)
+	if cookie {
+		h["Vary"] = corsVaryCookie
+	}
 	if sent, ok := r.Header["Origin"]; ok && len(sent) == 1 && c.origins[origin(sent[0])] {
 		h["Access-Control-Allow-Origin"] = sent
-		if len(r.Header["Auth-Mode"]) > 0 || api.HasCookie(r, c.secure) {
+		if len(r.Header["Auth-Mode"]) > 0 || cookie {
 			h["Access-Control-Allow-Credentials"] = corsCredentials
 		}
 	}

@@ -126,6 +126,10 @@ func TestCredentials(t *testing.T) {
 			if secure {
 				credentials = row.secure
 			}
+			vary := "Origin"
+			if credentials && row.header["Cookie"] != nil {
+				vary = "Origin, Cookie"
+			}
 			for origin, listed := range map[string]bool{
 				listedOrigin: true, listedOrigin + "/": true, "HTTP://localhost:3000": true,
 				"http://localhost:3001": false, "http://evil.example": false, "null": false, listedOrigin + "@evil.example": false, "": false,
@@ -135,7 +139,7 @@ func TestCredentials(t *testing.T) {
 					r.Header[name] = values
 				}
 				r.Header["Origin"] = []string{origin}
-				want := map[string]string{"Vary": "Origin"}
+				want := map[string]string{"Vary": vary}
 				if listed {
 					want["Access-Control-Allow-Origin"] = origin
 					if credentials {
@@ -152,7 +156,7 @@ func TestCredentials(t *testing.T) {
 			}
 			h := http.Header{}
 			c.allow(h, r)
-			same(t, row.name+" from nowhere", h, map[string]string{"Vary": "Origin"})
+			same(t, row.name+" from nowhere", h, map[string]string{"Vary": vary})
 		}
 	}
 }

@@ -41,7 +41,9 @@ func (j *jwks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", ring.CacheTime()/time.Second))
 	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	h.Set("Etag", etag)
+	h.Set("Referrer-Policy", "same-origin")
 	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
 	if matches(r.Header.Values("If-None-Match"), etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return

@@ -31,6 +31,11 @@ import (
 	"github.com/latchkey-auth/latchkey/web"
 )
 
+// maxStreams is how many requests an HTTP/2 connection may have under way.
+// What is cancelled counts until its handler has ended, so that a rapid reset
+// (CVE-2023-44487) is no way around it: net/http sees to that.
+const maxStreams = 100
+
 // maxHeader is the most bytes of a request's head; more is 431.
 const maxHeader = 16 << 10
 
@@ -140,7 +145,11 @@ func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys key
 		SessionMax: cfg.Tokens.SessionMax.Std(), Now: now, Log: log,
 		Names: token.Names{Issuer: cfg.Tokens.Issuer, Audience: cfg.Tokens.Audience},
 	})
-	hasher := password.NewHasher(password.Options{Memory: int64(cfg.Password.Memory) << 20})
+	memory := int64(cfg.Password.Memory) << 20
+	if memory == 0 {
+		memory = hashMemory()
+	}
+	hasher := password.NewHasher(password.Options{Memory: memory})
 	hasher.MakeRoom()
 	policy, err := password.NewPolicy(password.PolicyOptions{
 		MinLength: cfg.Password.MinLength, AllowNumeric: cfg.Password.AllowNumeric, List: cfg.Password.List, Words: placeWords(cfg),
@@ -193,7 +202,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 			return err
 		}
 	}
-	listener, err := listen(ctx, cfg)
+	listener, secured, err := listen(ctx, cfg, log, now)
 	if err != nil {
 		return err
 	}
@@ -207,10 +216,22 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 		now:     now,
 	}
 	f.ids.prefix = randomPrefix()
+	f.most = int64(listener.most)
+	if cfg.Secure() {
+		f.hsts = []string{stsValue}
+	}
 	if cfg.UI.Enabled {
 		f.rest = pages
 	}
 	srv := &http.Server{
+		ConnState: listener.state,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          maxStreams,
+			MaxReadFrameSize:              16 << 10,
+			MaxReceiveBufferPerConnection: 256 << 10,
+			MaxReceiveBufferPerStream:     api.MaxBody,
+			WriteByteTimeout:              cfg.Timeouts.Write.Std(),
+		},
 		Handler:           f,
 		ReadHeaderTimeout: cfg.Timeouts.Header.Std(),
 		ReadTimeout:       cfg.Timeouts.Read.Std(),
@@ -222,7 +243,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 		DisableGeneralOptionsHandler: true,
 	}
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(listener) }()
+	go func() { served <- srv.Serve(secured) }()
 	defer func() {
 		// Also when opening failed below: nothing is left listening.
 		if closeErr := srv.Close(); err == nil && closeErr != nil {
@@ -269,7 +290,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 		Log:               slog.New(requestLog{log.Handler()}),
 		RegistrationRoles: cfg.Registration.Roles, RegistrationOpen: cfg.Registration.Open,
 		HideSchema: !cfg.Docs.Public, Docs: pages.docs(), Now: now,
-		SecureCookies: cfg.Secure(), AllowedOrigin: f.cors.lists, PublicURL: strings.TrimSuffix(cfg.PublicURL, "/"),
+		MaxRequests: cfg.Limits.Requests, SecureCookies: cfg.Secure(), AllowedOrigin: f.cors.lists, PublicURL: strings.TrimSuffix(cfg.PublicURL, "/"),
 		Settings: api.Settings{
 			Name: cfg.UI.Name, MinPassword: cfg.Password.MinLength,
 			Access: cfg.Tokens.Access.Std(), Refresh: cfg.Tokens.Refresh.Std(),
@@ -387,23 +408,26 @@ func endAllIfRewound(ctx context.Context, store auth.Store, accounts *account.Se
 	return nil
 }
 
-func listen(ctx context.Context, cfg *config.Config) (net.Listener, error) {
+// listen opens the listener that counts connections and, over it, that which
+// requests are read from: with TLS or without.
+func listen(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() time.Time) (*conns, net.Listener, error) {
+	var cert *certificate
+	if cfg.TLS.Cert != "" {
+		var err error
+		if cert, err = loadCertificate(cfg.TLS.Cert, cfg.TLS.Key, log, now); err != nil {
+			return nil, nil, err
+		}
+	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", cfg.Listen, err)
+		return nil, nil, fmt.Errorf("listen on %s: %w", cfg.Listen, err)
 	}
-	if cfg.TLS.Cert == "" {
-		return l, nil
+	counted := newConns(l, bound(cfg.Limits.Connections, log), cfg.Limits.PerAddress, cfg.Proxy.Trusted, log)
+	if cert == nil {
+		return counted, counted, nil
 	}
-	cert, err := tls.LoadX509KeyPair(cfg.TLS.Cert, cfg.TLS.Key)
-	if err != nil {
-		_ = l.Close()
-		return nil, fmt.Errorf("read the certificate: %w", err)
-	}
-	return tls.NewListener(l, &tls.Config{
-		Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
-	}), nil
+	return counted, tls.NewListener(counted, tlsConfig(cert)), nil
 }
 
 // welcome is what there is outside of the API where the UI is switched off.

@@ -3,19 +3,12 @@ package server_test
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -399,38 +392,6 @@ func TestRewoundDatabase(t *testing.T) {
 		if err := r.stop(); err != nil {
 			t.Fatal(err)
 		}
-	}
-}
-
-func TestTLS(t *testing.T) {
-	dir := t.TempDir()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, NotAfter: time.Now().Add(time.Hour)}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for file, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: cert}, keyFile: {Type: "PRIVATE KEY", Bytes: private}} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	r := start(t, settings(t, "LATCHKEY_TLS_CERT="+certFile, "LATCHKEY_TLS_KEY="+keyFile), server.RunOptions{})
-	if resp, body := r.do("GET", "/healthz", ""); resp.StatusCode != 200 || resp.TLS.Version < tls.VersionTLS12 {
-		t.Errorf("over TLS: %d %s", resp.StatusCode, body)
-	}
-	old := &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11}
-	if conn, err := tls.Dial("tcp", strings.TrimPrefix(r.url, "https://"), old); err == nil {
-		conn.Close()
-		t.Error("TLS 1.1 was taken")
 	}
 }
 

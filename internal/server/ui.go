@@ -168,7 +168,22 @@ func (u *ui) docs() http.Handler {
 	if page == nil {
 		return nil
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { u.serve(w, r, page, false) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Nothing under /api/ is kept, whatever it is: a rule without an
+		// exception can be checked.
+		plain := *page
+		plain.etag = ""
+		u.serve(noStore{w}, r, &plain, false)
+	})
+}
+
+// noStore forbids to keep what is written through it.
+type noStore struct{ http.ResponseWriter }
+
+func (n noStore) WriteHeader(status int) {
+	n.Header().Set("Cache-Control", "no-store")
+	n.Header().Set("Pragma", "no-cache")
+	n.ResponseWriter.WriteHeader(status)
 }
 
 // appPath reports whether a path can be a screen's: what looks like a file, or
@@ -197,7 +212,7 @@ func (u *ui) headers(h http.Header) {
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
 	h.Set("Cache-Control", "no-cache")
 	if u.hsts {
-		h.Set("Strict-Transport-Security", "max-age=31536000")
+		h.Set("Strict-Transport-Security", stsValue)
 	}
 }
 

@@ -1,0 +1,212 @@
+package server
+
+import (
+	"container/list"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/api"
+)
+
+// conns is the listener: it bounds how many connections there are.
+//
+// Who holds connections and asks nothing gives way. When all are in use, each
+// new one takes the place of that which has waited longest for a request, its
+// first or its next: a client that has just come sends at once and is served,
+// a thousand that only sit there push each other out. Only where requests are
+// under way on all of them is a newcomer sent away.
+type conns struct {
+	net.Listener
+	most, share int // of all, of one address
+	trusted     []netip.Prefix
+	log         *slog.Logger
+
+	mu      sync.Mutex
+	n       int
+	held    map[netip.Addr]int
+	waiting list.List // of *conn, the longest waiting first
+	told    time.Time // when the limit was last logged
+}
+
+// conn is a connection with its place among all.
+type conn struct {
+	*net.TCPConn // as it is, so that net/http finds CloseWrite
+	owner        *conns
+	key          netip.Addr // not valid for one that is not counted by address
+	place        *list.Element
+	closed       bool
+}
+
+// newConns bounds a listener. share is the most connections of one client
+// address, 0 for a quarter of all.
+func newConns(l net.Listener, most, share int, trusted []netip.Prefix, log *slog.Logger) *conns {
+	if share == 0 {
+		share = max(1, most/4)
+	}
+	return &conns{Listener: l, most: most, share: share, trusted: trusted, log: log, held: map[netip.Addr]int{}}
+}
+
+// Accept gives the next connection that may stay.
+func (c *conns) Accept() (net.Conn, error) {
+	for {
+		accepted, err := c.Listener.Accept()
+		if err != nil {
+			return nil, err //nolint:wrapcheck // net/http asks it whether it is temporary.
+		}
+		tcp, ok := accepted.(*net.TCPConn)
+		if !ok {
+			return accepted, nil
+		}
+		n := &conn{TCPConn: tcp, owner: c}
+		if peer, ok := tcp.RemoteAddr().(*net.TCPAddr); ok {
+			n.key = c.key(peer.AddrPort().Addr())
+		}
+		gone, ok := c.admit(n)
+		if gone != nil {
+			_ = gone.Close()
+		}
+		if ok {
+			return n, nil
+		}
+		turnAway(tcp)
+	}
+}
+
+// key is the address under which a peer is counted: IPv6 by /64, as the
+// throttle counts. A trusted proxy brings everybody's requests; a peer on this
+// machine may be a proxy that nobody told us of.
+func (c *conns) key(addr netip.Addr) netip.Addr {
+	addr = addr.Unmap().WithZone("")
+	if addr.IsLoopback() {
+		return netip.Addr{}
+	}
+	for _, p := range c.trusted {
+		if p.Contains(addr) {
+			return netip.Addr{}
+		}
+	}
+	if addr.Is6() {
+		return netip.PrefixFrom(addr, 64).Masked().Addr()
+	}
+	return addr
+}
+
+// admit gives n a place, if need be that of another connection.
+func (c *conns) admit(n *conn) (gone *conn, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n.key.IsValid() && c.held[n.key] >= c.share {
+		c.tell("connections of one address are at their limit", c.share)
+		return nil, false
+	}
+	if c.n >= c.most {
+		c.tell("connections are at their limit", c.most)
+		first := c.waiting.Front()
+		if first == nil {
+			return nil, false
+		}
+		gone = first.Value.(*conn)
+		c.remove(gone)
+	}
+	c.n++
+	if n.key.IsValid() {
+		c.held[n.key]++
+	}
+	n.place = c.waiting.PushBack(n)
+	return gone, true
+}
+
+// remove forgets a connection; the lock is held.
+func (c *conns) remove(n *conn) {
+	if n.closed {
+		return
+	}
+	n.closed = true
+	c.n--
+	if n.key.IsValid() {
+		if c.held[n.key]--; c.held[n.key] == 0 {
+			delete(c.held, n.key)
+		}
+	}
+	if n.place != nil {
+		c.waiting.Remove(n.place)
+		n.place = nil
+	}
+}
+
+// tell logs that a limit is reached, once a minute; the lock is held.
+func (c *conns) tell(what string, limit int) {
+	if now := time.Now(); now.Sub(c.told) >= time.Minute {
+		c.told = now
+		c.log.Warn(what, "limit", limit)
+	}
+}
+
+// state follows what a connection is about; it is http.Server.ConnState.
+func (c *conns) state(nc net.Conn, s http.ConnState) {
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	n, ok := nc.(*conn)
+	if !ok {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case n.closed:
+	case s == http.StateActive && n.place != nil:
+		c.waiting.Remove(n.place)
+		n.place = nil
+	case s == http.StateIdle && n.place == nil:
+		n.place = c.waiting.PushBack(n)
+	}
+}
+
+// Close closes the connection and gives its place back.
+func (n *conn) Close() error {
+	n.owner.mu.Lock()
+	n.owner.remove(n)
+	n.owner.mu.Unlock()
+	return n.TCPConn.Close() //nolint:wrapcheck // It is the connection's.
+}
+
+// turnAway says that there is no place, without waiting for the peer: nothing
+// has been sent yet, so that the answer fits the socket's buffer. To one that
+// speaks TLS it is noise before the end.
+func turnAway(tcp *net.TCPConn) {
+	_ = tcp.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+	_ = api.WriteBusyRaw(tcp)
+	_ = tcp.CloseWrite()
+	_ = tcp.Close()
+}
+
+// bound is how many connections there may be: as many as are set, or fewer
+// where the process may not open as many files.
+func bound(most int, log *slog.Logger) int {
+	// The database, the log, the UI's files and connections to PostgreSQL.
+	const others = 128
+	files, err := openFiles()
+	if err != nil {
+		if !errors.Is(err, errors.ErrUnsupported) {
+			log.Warn("how many files may be open is not known", "error", err)
+		}
+		return most
+	}
+	if uint64(most)+others <= files {
+		return most
+	}
+	lower := 16
+	if files > others+uint64(lower) {
+		lower = int(files - others)
+	}
+	log.Warn("fewer files may be open than connections are allowed: raise the limit of open files (ulimit -n, LimitNOFILE)",
+		"files", files, "limits.connections", most, "connections", lower)
+	return lower
+}

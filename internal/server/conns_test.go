@@ -1,0 +1,135 @@
+package server
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+// TestConns: who waits gives way to who comes, no address has more than its
+// share, and every place is given back once.
+//
+// ASVS 13.1.2, 13.2.6
+func TestConns(t *testing.T) {
+	t.Parallel()
+	c := newConns(nil, 4, 2, nil, slog.New(slog.DiscardHandler))
+	add := func(address string) (*conn, *conn, bool) {
+		n := &conn{owner: c}
+		if address != "" {
+			n.key = netip.MustParseAddr(address)
+		}
+		gone, ok := c.admit(n)
+		return n, gone, ok
+	}
+	must := func(address string) *conn {
+		t.Helper()
+		n, gone, ok := add(address)
+		if !ok || gone != nil {
+			t.Fatalf("%s: ok %v, and %v went", address, ok, gone)
+		}
+		return n
+	}
+	one, two := must("192.0.2.1"), must("192.0.2.1")
+	if _, gone, ok := add("192.0.2.1"); ok || gone != nil {
+		t.Fatal("a third connection of an address that may have two")
+	}
+	three, four := must(""), must("")
+	c.state(one, http.StateActive)
+	c.state(two, http.StateActive)
+	// The third has been served and waits again, so that the fourth has waited
+	// longer.
+	c.state(three, http.StateActive)
+	c.state(three, http.StateIdle)
+	five, gone, ok := add("192.0.2.2")
+	if !ok || gone != four {
+		t.Fatalf("ok %v, and %p went, not the one that had waited longest", ok, gone)
+	}
+	c.state(five, http.StateActive)
+	six, gone, ok := add("")
+	if !ok || gone != three {
+		t.Fatalf("ok %v, and %p went, not the one that waits", ok, gone)
+	}
+	c.state(six, http.StateActive)
+	if _, gone, ok := add(""); ok || gone != nil {
+		t.Fatalf("ok %v, %p: requests are under way on all", ok, gone)
+	}
+	// What has been put out changes nothing when it is told of or closed.
+	c.state(four, http.StateIdle)
+	for _, n := range []*conn{one, two, three, four, five, six, six} {
+		c.remove(n)
+	}
+	if c.n != 0 || len(c.held) != 0 || c.waiting.Len() != 0 {
+		t.Fatalf("afterwards %d, %v, %d waiting", c.n, c.held, c.waiting.Len())
+	}
+}
+
+// TestConnsOfAddress says what one address is.
+func TestConnsOfAddress(t *testing.T) {
+	t.Parallel()
+	c := newConns(nil, 1000, 0, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, slog.New(slog.DiscardHandler))
+	if c.share != 250 {
+		t.Errorf("the share is %d, want a quarter", c.share)
+	}
+	for peer, want := range map[string]string{
+		"192.0.2.7": "192.0.2.7", "::ffff:192.0.2.7": "192.0.2.7",
+		"2001:db8:1:2:3:4:5:6": "2001:db8:1:2::", "fe80::1%eth0": "fe80::",
+		"127.0.0.1": "", "::1": "", "10.1.2.3": "", "::ffff:10.1.2.3": "",
+	} {
+		key := c.key(netip.MustParseAddr(peer))
+		if got := key.String(); key.IsValid() != (want != "") || key.IsValid() && got != want {
+			t.Errorf("%s is counted as %s, want %s", peer, got, want)
+		}
+	}
+}
+
+// TestTurnedAway: who finds no place is told so and when to come again.
+func TestTurnedAway(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newConns(l, 1, 1, nil, slog.New(slog.DiscardHandler))
+	defer c.Close()
+	accepted := make(chan net.Conn, 2)
+	go func() {
+		for {
+			n, err := c.Accept()
+			if err != nil {
+				close(accepted)
+				return
+			}
+			c.state(n, http.StateActive)
+			accepted <- n
+		}
+	}()
+	first, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	n := <-accepted
+	second, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	resp, body := readAnswer(t, second)
+	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") != "1" || resp.Header.Get("Cache-Control") != "no-store" ||
+		!strings.Contains(body, `"detail"`) || !resp.Close {
+		t.Errorf("%d %v %s", resp.StatusCode, resp.Header, body)
+	}
+	_ = n.Close()
+	third, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer third.Close()
+	if n = <-accepted; n == nil {
+		t.Fatal("the place was not given back")
+	}
+	_ = n.Close()
+}
