@@ -150,8 +150,19 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		api.WriteBusy(e)
 		return
 	}
+	if r.ProtoMajor == 1 && (len(r.TransferEncoding) > 0 || r.ProtoMinor == 0) {
+		// Where a body has no length, or may have two, nobody shall take what
+		// comes after it for another request: net/http does not tell of a
+		// Content-Length beside Transfer-Encoding, after which RFC 9112, section
+		// 6.1, wants the connection closed, and knows no Transfer-Encoding of
+		// HTTP/1.0.
+		w.Header()["Connection"] = hdrClose
+	}
 	f.serve(e, r)
 }
+
+// hdrClose ends a connection after the answer.
+var hdrClose = []string{"close"}
 
 // stsValue is a year, as ASVS 3.4.1 asks for. Whether the domains below are
 // served by TLS too is not ours to know.

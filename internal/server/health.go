@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/api"
 	"github.com/latchkey-auth/latchkey/internal/auth"
 	"github.com/latchkey-auth/latchkey/internal/session"
 )
@@ -26,11 +27,26 @@ type health struct {
 // staleAfter is how old the list of revocations may be before that is told.
 const staleAfter = 5 * time.Second
 
-func (h *health) live(w http.ResponseWriter, _ *http.Request) {
+func (h *health) live(w http.ResponseWriter, r *http.Request) {
+	if !reads(w, r) {
+		return
+	}
 	answer(w, http.StatusOK, `{"status":"ok"}`)
 }
 
+// reads answers 405 to what is no probe.
+func reads(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return true
+	}
+	api.WriteMethodNotAllowed(w, r, "GET, HEAD")
+	return false
+}
+
 func (h *health) ready(w http.ResponseWriter, r *http.Request) {
+	if !reads(w, r) {
+		return
+	}
 	revoked, store := h.revoked.Load(), h.store.Load()
 	switch {
 	case h.stopping.Load():
