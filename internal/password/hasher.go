@@ -25,7 +25,8 @@ const (
 	// Django's.
 	defaultMemory = 192 << 20
 
-	defaultWait = 2 * time.Second
+	// Who finds no place is told so within two seconds, the way included.
+	defaultWait = 1500 * time.Millisecond
 	// A processor does 30 to 60 hashes in a second; who stands farther back
 	// than that would only wait in vain.
 	queuePerThread = 64
@@ -61,7 +62,7 @@ type Options struct {
 	// threads counts as that many. 0 means as many as there are processors, or
 	// one fewer where a hash cannot be made to give way (see thread.go).
 	Concurrent int
-	// Wait is how long one may wait for a place. 0 means 2 s.
+	// Wait is how long one may wait for a place. 0 means 1.5 s.
 	Wait time.Duration
 	// Queue is how many may wait. 0 means 64 for each of Concurrent.
 	Queue int

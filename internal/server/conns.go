@@ -25,7 +25,10 @@ type conns struct {
 	net.Listener
 	most, share int // of all, of one address
 	trusted     []netip.Prefix
-	log         *slog.Logger
+	// stall is how long a client may read nothing of what is on its way to it,
+	// 0 for as long as it wants.
+	stall time.Duration
+	log   *slog.Logger
 
 	mu      sync.Mutex
 	n       int
@@ -72,11 +75,20 @@ func (c *conns) Accept() (net.Conn, error) {
 			_ = gone.Close()
 		}
 		if ok {
+			_ = tcp.SetWriteBuffer(unread)
+			if c.stall > 0 {
+				_ = giveUpAfter(tcp, c.stall)
+			}
 			return n, nil
 		}
 		turnAway(tcp)
 	}
 }
+
+// unread is how many bytes the system keeps, at most, for a client that does not
+// read them: it would take megabytes for each. It is more than any answer of
+// the API to a user, so that a handler waits for nobody.
+const unread = 128 << 10
 
 // key is the address under which a peer is counted: IPv6 by /64, as the
 // throttle counts. A trusted proxy brings everybody's requests; a peer on this
