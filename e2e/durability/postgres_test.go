@@ -2,7 +2,6 @@ package durability
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -174,7 +173,7 @@ func attach(t *testing.T, strace, log string, pids []string) (detach func()) {
 			return detach
 		}
 		if time.Now().After(end) {
-			t.Fatal(fmt.Sprintf("strace is not attached after 20 s: %s", b))
+			t.Fatalf("strace is not attached after 20 s: %s", b)
 		}
 	}
 }

@@ -142,7 +142,7 @@ func varnish(t *testing.T, backend, vcl string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	host, port, _ := net.SplitHostPort(backend)
 	config := write(t, dir, "default.vcl", fmt.Sprintf("vcl 4.1;\nbackend default { .host = %q; .port = %q; }\n%s", host, port, vcl))
 	launch(t, addr, program, "-F", "-j", "none", "-a", addr, "-f", config, "-n", filepath.Join(dir, "n"), "-s", "malloc,16m", "-T", "127.0.0.1:0")

@@ -1,11 +1,14 @@
 package server
 
 import (
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -132,4 +135,49 @@ func TestTurnedAway(t *testing.T) {
 		t.Fatal("the place was not given back")
 	}
 	_ = n.Close()
+}
+
+// full is a listener of a process that has no descriptors left, for a while.
+type full struct {
+	net.Listener
+	times int
+}
+
+func (f *full) Accept() (net.Conn, error) {
+	if f.times > 0 {
+		f.times--
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	}
+	return f.Listener.Accept()
+}
+
+// TestOutOfFiles: a process that may open no more files goes on when it may
+// again.
+func TestOutOfFiles(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newConns(&full{l, 3}, 100, 0, nil, slog.New(slog.DiscardHandler))
+	srv := &http.Server{ConnState: c.state, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "here")
+	})}
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(c) }()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, body := readAnswer(t, conn); body != "here" {
+		t.Errorf("%q", body)
+	}
+	_ = srv.Close()
+	if err := <-ended; err != http.ErrServerClosed { //nolint:errorlint // The very one.
+		t.Error(err)
+	}
 }

@@ -485,9 +485,15 @@ func TestNoOriginIsReflected(t *testing.T) {
 		t.Fatal(len(origins))
 	}
 	requests := [][]string{
-		{"GET", "/api/auth/profile/"}, {"POST", "/api/auth/login/"}, {"GET", "/api/nowhere/"}, {"GET", "/healthz"}, {"GET", "/"},
-		{"OPTIONS", "/api/auth/profile/"}, {"OPTIONS", "/api/auth/profile/", "Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "auth-mode"},
-		{"GET", "/api/auth/profile/", "Cookie", "latchkey_access=x"}, {"GET", "/api/auth/profile/", "Auth-Mode", "cookie"},
+		{"GET", "/api/auth/profile/"},
+		{"POST", "/api/auth/login/"},
+		{"GET", "/api/nowhere/"},
+		{"GET", "/healthz"},
+		{"GET", "/"},
+		{"OPTIONS", "/api/auth/profile/"},
+		{"OPTIONS", "/api/auth/profile/", "Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "auth-mode"},
+		{"GET", "/api/auth/profile/", "Cookie", "latchkey_access=x"},
+		{"GET", "/api/auth/profile/", "Auth-Mode", "cookie"},
 	}
 	for _, q := range requests {
 		for _, origin := range origins {

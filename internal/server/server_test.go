@@ -397,6 +397,8 @@ func TestRewoundDatabase(t *testing.T) {
 
 // Heads that are too large or too slow, and methods and paths of no use, are
 // answered, never with a 500.
+//
+// LESSON 28
 func TestOddRequests(t *testing.T) {
 	r := start(t, settings(t), server.RunOptions{})
 	addr := strings.TrimPrefix(r.url, "http://")
