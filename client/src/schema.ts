@@ -364,6 +364,27 @@ export type System = {
   settings: Setting[];
 };
 
+export type Diagnosis = {
+  checked_at: Time;
+  findings: Finding[];
+};
+
+export type Finding = {
+  /** Names the check and does not change. */
+  id: string;
+  severity: "error" | "warning" | "notice" | "ok";
+  /** One sentence; for ok, what was looked at. */
+  what: string;
+  /** What may come of it. Empty for ok. */
+  why: string;
+  /** What to do. Empty for ok. */
+  mend: string;
+  /** The same as a line to copy: a command or a setting. Empty where there is none. */
+  do: string;
+  /** What stands in the sentences for this server, by name: for texts of your own. */
+  params: Record<string, string>;
+};
+
 export type SigningKey = {
   kid: string;
   algorithm: string;
@@ -504,6 +525,7 @@ export const paths = {
   audit: "/api/audit/",
   stats: "/api/stats/",
   system: "/api/system/",
+  doctor: "/api/doctor/",
   settings: "/api/auth/settings/",
   docs: "/api/docs/",
   schema: "/api/schema/",

@@ -11,6 +11,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
 	"github.com/latchkey-auth/latchkey/internal/config"
+	"github.com/latchkey-auth/latchkey/internal/doctor"
 	"github.com/latchkey-auth/latchkey/internal/keyring"
 	"github.com/latchkey-auth/latchkey/internal/store/sqlite"
 )
@@ -41,6 +42,10 @@ func (c *backupCommand) Run(p *program) error {
 			return fmt.Errorf("back up: %w", err)
 		}
 		p.say("Backed up to %s (schema %d).", c.File, m.Schema)
+		// The doctor judges its age.
+		if err := doctor.NoteBackup(cfg.Data, m.CreatedAt); err != nil {
+			p.logger().Warn("the time of the backup could not be noted", "error", err)
+		}
 		rows, err := store.Read().Keys(p.ctx)
 		if err != nil {
 			return fmt.Errorf("list keys: %w", err)

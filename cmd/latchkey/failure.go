@@ -10,12 +10,17 @@ import (
 
 // failure is an error with what to do about it and the exit status.
 type failure struct {
-	err    error
+	err    error // nil where all has been said, and only the status is left
 	hint   string
 	status int // 0 means exitFailure
 }
 
-func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Error() string {
+	if f.err == nil {
+		return ""
+	}
+	return f.err.Error()
+}
 
 func (f *failure) Unwrap() error { return f.err }
 

@@ -46,6 +46,7 @@ type commands struct {
 	Backup   backupCommand      `cmd:"" help:"Copy the database and the key file into one file, while the server runs."`
 	Restore  restoreCommand     `cmd:"" help:"Put a backup in place of the data. Everybody signs in again."`
 	Move     moveCommand        `cmd:"" help:"Move the data from SQLite to PostgreSQL, or back."`
+	Doctor   doctorCommand      `cmd:"" help:"Judge the settings and what is around them, and say how to mend what should not stay as it is."`
 	Health   healthCommand      `cmd:"" help:"Ask a running server whether it is ready (for containers)."`
 	About    versionCommand     `cmd:"" name:"version" help:"Print the version, Go's, the commit and the schema."`
 }
@@ -70,7 +71,9 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	if !errors.As(err, &f) {
 		f = &failure{err: err}
 	}
-	fmt.Fprintf(stderr, "latchkey: %v\n", err)
+	if f.err != nil {
+		fmt.Fprintf(stderr, "latchkey: %v\n", err)
+	}
 	if f.hint != "" {
 		fmt.Fprintf(stderr, "hint: %s\n", f.hint)
 	}

@@ -204,6 +204,7 @@ var plain = []struct {
 	{"GET", "/api/audit/?format=jsonl", nil, "200 403 403 403"},
 	{"GET", "/api/stats/", nil, "200 200 403 403"},
 	{"GET", "/api/system/", nil, "200 403 403 403"},
+	{"GET", "/api/doctor/", nil, "200 403 403 403"},
 	{"GET", "/api/auth/permissions/", nil, "200 200 200 200"},
 	{"GET", "/api/auth/revocations/", nil, "401 401 401 401"},
 	{"GET", "/api/auth/profile/", nil, "200 200 200 200"},

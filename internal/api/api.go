@@ -78,6 +78,8 @@ type Options struct {
 	Sealer Sealer
 	// System tells what this server is.
 	System SystemTeller
+	// Doctor tells what of it should not stay as it is.
+	Doctor DoctorTeller
 	// Stopping is closed when the server wants to stop: nobody is kept waiting
 	// for news then.
 	Stopping <-chan struct{}

@@ -178,6 +178,7 @@ func serve(a *acts, change ...func(*api.Options)) http.Handler {
 	o := api.Options{
 		Sessions: a, Logins: a, Accounts: a, Services: a,
 		System:            func(context.Context) (api.System, error) { return api.System{StartedAt: noon}, nil },
+		Doctor:            func(context.Context) (api.Diagnosis, error) { return api.Diagnosis{CheckedAt: noon}, nil },
 		Log:               slog.New(slog.DiscardHandler),
 		Client:            func(*http.Request) auth.Client { return auth.Client{Address: "192.0.2.1"} },
 		RegistrationRoles: []auth.Role{auth.RoleEmployee, auth.RoleClient},

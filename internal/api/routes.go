@@ -127,6 +127,7 @@ func (a *API) table() []route {
 		}},
 		{path: "/api/stats/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.stats, auth.StatsRead}}},
 		{path: "/api/system/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.system, auth.SystemRead}}},
+		{path: "/api/doctor/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.doctor, auth.SystemRead}}},
 
 		{path: "/api/auth/revocations/", who: service, errors: bare, patience: feedPatience, methods: []method{
 			{http.MethodGet, a.revocations, ""},

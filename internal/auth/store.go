@@ -35,6 +35,8 @@ type Store interface {
 
 	// Describe tells what the database is.
 	Describe(ctx context.Context) (Database, error)
+	// Examine tells how it is kept. It changes nothing.
+	Examine(ctx context.Context) (Condition, error)
 	// Ping reports whether the database answers.
 	Ping(ctx context.Context) error
 	// Close waits for what is under way and releases everything.
@@ -82,6 +84,10 @@ type UserReader interface {
 	ForeignHash(ctx context.Context, after string) (string, error)
 	// CountAdmins counts active administrators, up to limit.
 	CountAdmins(ctx context.Context, limit int) (int, error)
+	// PasswordFormats counts the users whose password's hash Latchkey would not
+	// write today, by its format. Unusable ones are left out. It goes by an index
+	// of those alone.
+	PasswordFormats(ctx context.Context) (map[PasswordFormat]int64, error)
 }
 
 // UserWriter changes users.

@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/latchkey-auth/latchkey/internal/auth"
 	"github.com/latchkey-auth/latchkey/internal/breach"
 )
 
@@ -70,31 +68,15 @@ func (l *loader) check() {
 	}
 }
 
-// Warnings lists what works but should not stay as it is; serve logs them.
-func (c *Config) Warnings() []string {
-	var out []string
-	if c.Registration.Open && !slices.ContainsFunc(auth.Roles(), func(r auth.Role) bool { return !slices.Contains(c.Registration.Roles, r) }) {
-		out = append(out, "registration.roles lets anybody register with any role, also as an admin")
-	}
-	if !c.Throttle.Enabled {
-		out = append(out, "throttle.enabled is false: passwords can be guessed without limit")
-	}
-	if c.Database.hasPassword() && c.origins["database"].From == FromFlag {
-		out = append(out, "the database's password is in a flag, which every user of the machine can read; give it by PGPASSWORD")
-	}
-	for _, p := range c.Proxy.Trusted {
-		if p.Bits() == 0 {
-			out = append(out, "proxy.trusted contains "+p.String()+": any client may choose its own address")
+// FileOfSecrets gives the path of the configuration file if there is a secret in
+// it, the database's password counted; else "".
+func (c *Config) FileOfSecrets() string {
+	for _, key := range []string{"signing.key", "keys.seal_key", "database"} {
+		if o := c.origins[key]; o.From == FromFile && (key != "database" || c.Database.HasPassword()) {
+			return o.Name
 		}
 	}
-	if c.fileMode&0o004 != 0 {
-		for _, key := range []string{"signing.key", "keys.seal_key"} {
-			if o := c.origins[key]; o.From == FromFile {
-				out = append(out, o.Name+" holds "+key+" and can be read by everybody on the machine; chmod 600")
-			}
-		}
-	}
-	return out
+	return ""
 }
 
 // secret gives what is set by key or read from the file that fileKey names.
@@ -136,7 +118,7 @@ func (c *Config) SealKey() []byte {
 // ReadSecret reads a file that holds one secret, as signing.key_file names it.
 // One line break at its end, which editors and echo leave, is not part of it.
 func ReadSecret(name string) (string, error) {
-	data, _, err := readFile(name)
+	data, err := readFile(name)
 	if err != nil {
 		return "", fmt.Errorf("%s cannot be read: %s", name, cause(err))
 	}

@@ -39,7 +39,6 @@ type Config struct {
 
 	origins             map[string]Origin
 	signingKey, sealKey Secret // of the setting or of the file that it names
-	fileMode            uint32 // permission bits of the file that was read
 }
 
 // Signing is the key that tokens are signed with; design.md, "Keys".

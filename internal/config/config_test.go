@@ -52,9 +52,6 @@ func TestDefaults(t *testing.T) {
 	if l.check(); len(l.problems) > 0 {
 		t.Errorf("defaults: %v", l.problems)
 	}
-	if w := c.Warnings(); len(w) > 0 {
-		t.Errorf("defaults warn: %q", w)
-	}
 	want := map[string]string{
 		"listen": "127.0.0.1:8000", "data": "./data", "database": "", "hosts": "",
 		"tokens.access": "3h", "tokens.refresh": "3d", "tokens.session_max": "30d", "tokens.reuse": "strict",
@@ -347,19 +344,18 @@ func TestSyntaxErrorHidesSecrets(t *testing.T) {
 	}
 }
 
-func TestWarnings(t *testing.T) {
-	file := write(t, "[signing]\nkey = \"short\"\n[proxy]\ntrusted = [\"0.0.0.0/0\"]\n[throttle]\nenabled = false\n[registration]\nroles = [\"client\", \"admin\", \"manager\", \"employee\"]\n")
-	if err := os.Chmod(file, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	c, err := Load(Sources{File: file, Flags: map[string]string{"database": "postgres://u:p@h/d"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := strings.Join(c.Warnings(), "\n")
-	for _, want := range []string{"as an admin", "throttle.enabled", "in a flag", "proxy.trusted contains 0.0.0.0/0", "chmod 600"} {
-		if !strings.Contains(got, want) {
-			t.Errorf("no warning of %q in\n%s", want, got)
+func TestFileOfSecrets(t *testing.T) {
+	for text, want := range map[string]bool{
+		"[signing]\nkey = \"short\"\n": true, "[keys]\nseal_key = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"\n": true,
+		"database = \"postgres://u:p@h/d\"\n": true, "database = \"postgres://u@h/d\"\n": false, "listen = \":80\"\n": false, "": false,
+	} {
+		file := write(t, text)
+		c, err := Load(Sources{File: file})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.FileOfSecrets(); got != "" != want || want && got != file {
+			t.Errorf("%q: %q", text, got)
 		}
 	}
 }

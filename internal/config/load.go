@@ -111,7 +111,7 @@ func (l *loader) file(src Sources) {
 	if implicit {
 		name = DefaultFile
 	}
-	data, mode, err := readFile(name)
+	data, err := readFile(name)
 	o := Origin{From: FromFile, Name: name}
 	switch {
 	case implicit && errors.Is(err, fs.ErrNotExist):
@@ -124,7 +124,6 @@ func (l *loader) file(src Sources) {
 		l.blame("", o, "cannot be read: "+cause(err), hint)
 		return
 	}
-	l.c.fileMode = mode
 	entries, line, err := readTOML(data)
 	if err != nil {
 		o.Line = line
@@ -222,28 +221,28 @@ func (l *loader) flags(flags map[string]string) {
 	}
 }
 
-// readFile reads a file of at most maxFile bytes and its permission bits.
-func readFile(name string) ([]byte, uint32, error) {
+// readFile reads a file of at most maxFile bytes.
+func readFile(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	if info.IsDir() {
-		return nil, 0, errors.New("it is a folder")
+		return nil, errors.New("it is a folder")
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	if len(data) > maxFile {
-		return nil, 0, errors.New("it is larger than 1 MiB")
+		return nil, errors.New("it is larger than 1 MiB")
 	}
-	return data, uint32(info.Mode().Perm()), nil
+	return data, nil
 }
 
 // cause gives an error without the path that the message names already.

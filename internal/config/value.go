@@ -91,8 +91,8 @@ func (d DatabaseURL) String() string {
 	return u.Redacted()
 }
 
-// hasPassword reports whether the URL carries one.
-func (d DatabaseURL) hasPassword() bool { return d.String() != string(d) }
+// HasPassword reports whether the URL carries one.
+func (d DatabaseURL) HasPassword() bool { return d.String() != string(d) }
 
 // GoString is what %#v prints.
 func (d DatabaseURL) GoString() string { return strconv.Quote(d.String()) }

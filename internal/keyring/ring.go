@@ -102,17 +102,11 @@ type Ring struct {
 	// made are the keys of the rows that were last read, by what makes a key
 	// another one: it takes a while to make one. lookedUp is when a token was
 	// last the reason for a read. Both are under reload.
-	made     map[identity]made
+	made     map[identity]token.Key
 	lookedUp time.Time
 }
 
 type identity struct{ id, algorithm, fingerprint string }
-
-// made is a key, and the length of its secret in bytes.
-type made struct {
-	key    token.Key
-	length int
-}
 
 // Open reads the ring, and makes its first key where there is none. It refuses
 // when the secret at hand is not that of the stored signing key.
@@ -308,16 +302,15 @@ func (r *Ring) read(rows []auth.Key) (*state, error) {
 		return nil, errors.New("no key is signing: run `latchkey key use`")
 	}
 	s := &state{leeway: r.options.leeway()}
-	all := map[identity]made{}
+	all := map[identity]token.Key{}
 	for _, row := range rows {
 		h := held{id: row.ID, state: row.State, signsAt: row.SignsAt, until: row.AcceptUntil}
 		if row.State != auth.KeyRemoved && (row.State != auth.KeyRetired || now.Before(row.AcceptUntil)) {
-			m, err := r.keyOf(row)
+			key, err := r.keyOf(row)
 			switch {
 			case err == nil:
-				h.key = m.key
-				all[identity{row.ID, row.Algorithm, row.Fingerprint}] = m
-				s.warnings = append(s.warnings, warnings(row, m.length)...)
+				h.key = key
+				all[identity{row.ID, row.Algorithm, row.Fingerprint}] = key
 			case row.State != auth.KeyPublished:
 				return nil, err
 			default:
@@ -332,19 +325,18 @@ func (r *Ring) read(rows []auth.Key) (*state, error) {
 }
 
 // keyOf makes the key of a row, or finds it made.
-func (r *Ring) keyOf(row auth.Key) (made, error) {
-	if m, ok := r.made[identity{row.ID, row.Algorithm, row.Fingerprint}]; ok {
-		return m, nil
+func (r *Ring) keyOf(row auth.Key) (token.Key, error) {
+	if key, ok := r.made[identity{row.ID, row.Algorithm, row.Fingerprint}]; ok {
+		return key, nil
 	}
 	if !known(row.Algorithm) {
-		return made{}, fmt.Errorf("key %s is for %s, which this version does not know", row.ID, row.Algorithm)
+		return token.Key{}, fmt.Errorf("key %s is for %s, which this version does not know", row.ID, row.Algorithm)
 	}
 	secret, err := r.options.secretOf(row, r.outside)
 	if err != nil {
-		return made{}, err
+		return token.Key{}, err
 	}
-	key, err := token.New(row.ID, row.Algorithm, secret)
-	return made{key, len(secret)}, err
+	return token.New(row.ID, row.Algorithm, secret)
 }
 
 // is reports whether a secret is that of a row.
@@ -376,19 +368,6 @@ func (o Options) secretOf(row auth.Key, outside ...[]byte) ([]byte, error) {
 			row.ID, row.Fingerprint, ErrOtherKey)
 	}
 	return secret, nil
-}
-
-// warnings says what is unwise about a key in use whose secret has length bytes.
-func warnings(row auth.Key, length int) (found []string) {
-	if length < secretLength && row.Algorithm == token.HS256 {
-		found = append(found, fmt.Sprintf("the %s key %s has %d bytes: HS256 wants %d at least (RFC 7518, section 3.2); "+
-			"change it with `latchkey key use`", row.State, row.ID, length, secretLength))
-	}
-	if plain(row) {
-		found = append(found, fmt.Sprintf("the %s key %s lies unsealed in the database, "+
-			"and so in its backups: set keys.seal_key", row.State, row.ID))
-	}
-	return found
 }
 
 // signingRow finds the key that signs. Transactions under LockKeys keep it

@@ -147,8 +147,8 @@ func (r *Ring) Signing() token.Key { return r.current().signing }
 // that was made here has signed nothing of the kind.
 func (r *Ring) AcceptsForeign() bool { return len(r.options.SigningKey) > 0 }
 
-// Warnings says what is unwise about the keys in use, a sentence each; no
-// secret is in them.
+// Warnings says which keys that are to sign soon cannot be used here, a sentence
+// each; no secret is in them. What is unwise about keys the doctor says.
 func (r *Ring) Warnings() []string { return slices.Clone(r.state.Load().warnings) }
 
 // JWKS is the document for those who verify tokens without us: the public

@@ -10,7 +10,6 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,8 +42,8 @@ type front struct {
 	hsts []string
 	log  *slog.Logger
 	now  func() time.Time
-	// proxyTold keeps the warning on forwarded headers to one line.
-	proxyTold sync.Once
+	// ignored says that forwarded headers were; the warning is one line.
+	ignored atomic.Bool
 
 	ids struct {
 		prefix string
@@ -222,10 +221,8 @@ func (f *front) serve(e *exchange, r *http.Request) {
 // client finds out who asks: the peer, or what trusted proxies say of it.
 func (f *front) client(r *http.Request) auth.Client {
 	addr, ignored := throttle.ClientAddress(r.RemoteAddr, r.Header, f.trusted)
-	if ignored {
-		f.proxyTold.Do(func() {
-			f.log.Warn("a peer on this machine sends forwarded headers but is no trusted proxy: they are ignored, and failed logins are not counted by address; set proxy.trusted if it is yours")
-		})
+	if ignored && f.ignored.CompareAndSwap(false, true) {
+		f.log.Warn("a peer on this machine sends forwarded headers but is no trusted proxy: they are ignored, and failed logins are not counted by address; set proxy.trusted if it is yours")
 	}
 	c := auth.Client{UserAgent: cut(r.UserAgent(), 512)}
 	if addr.IsValid() {

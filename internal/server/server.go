@@ -265,6 +265,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 	// Until it is known which hashes there are, a refusal might come too early.
 	a.logins.Hasher.AwaitPresent()
 
+	rounds := newRounds(cfg, store, f.ignored.Load, log, now)
 	// The background stops after the requests: what they counted is written.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
@@ -278,6 +279,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 		}},
 		{"the sampler", func(ctx context.Context) { sample(ctx, a.accounts, cmp.Or(opts.SampleEvery, sampleEvery), log) }},
 		{"the indexer", func(ctx context.Context) { indexUsers(ctx, store, log) }},
+		{"the doctor's rounds", rounds.run},
 	} {
 		running.Go(func() { supervise(background, log, w) })
 	}
@@ -286,7 +288,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 
 	handler := api.New(api.Options{
 		Sessions: a.sessions, Logins: a.logins, Accounts: a.accounts, Services: a.accounts, Client: clientOf,
-		Sealer: a.ring, System: system(cfg, store, now()), Stopping: ctx.Done(),
+		Sealer: a.ring, System: system(cfg, store, now()), Doctor: rounds.tell, Stopping: ctx.Done(),
 		Log:               slog.New(requestLog{log.Handler()}),
 		RegistrationRoles: cfg.Registration.Roles, RegistrationOpen: cfg.Registration.Open,
 		HideSchema: !cfg.Docs.Public, Docs: pages.docs(), Now: now,
@@ -301,9 +303,6 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 	f.health.revoked.Store(a.revoked)
 	f.api.Store(&handler)
 	log.Info("serving", "address", listener.Addr().String(), "tls", cfg.TLS.Cert != "")
-	for _, w := range cfg.Warnings() {
-		log.Warn(w)
-	}
 	if err := offerSetup(ctx, cfg, a.accounts, listener.Addr().String(), opts.Setup); err != nil {
 		// The server serves all the same; the next start offers it again.
 		log.Error("the link of the set-up page could not be made", "error", err)

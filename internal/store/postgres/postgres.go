@@ -49,6 +49,7 @@ type DB struct {
 	// revoking has a place for each revocation under way: they queue for the
 	// clock's row, and a queue should not hold the whole pool.
 	revoking chan struct{}
+	examiner examiner
 
 	listeners  sync.WaitGroup
 	closing    context.Context // ends the listeners

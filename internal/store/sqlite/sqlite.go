@@ -225,7 +225,7 @@ func newestMigration() (int64, error) {
 }
 
 // schemaVersion is 0 for an empty database.
-func schemaVersion(ctx context.Context, c *conn) (int64, error) {
+func schemaVersion(ctx context.Context, c store.Conn) (int64, error) {
 	var exists bool
 	err := c.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'goose_db_version')`).Scan(&exists)
 	if err != nil || !exists {

@@ -51,6 +51,7 @@ func Run(t *testing.T, open func(*testing.T) auth.Store) {
 		{"search", searchFacts},
 		{"link", linkFacts},
 		{"audit", auditFacts},
+		{"condition", conditionFacts},
 		{"race", raceFacts},
 	} {
 		t.Run(group.name, func(t *testing.T) {

@@ -1,0 +1,464 @@
+package doctor
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"flag"
+	"fmt"
+	"maps"
+	"math/big"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/config"
+)
+
+var update = flag.Bool("update", false, "rewrite docs/doctor.md")
+
+var today = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+
+func random(n int) string {
+	b := make([]byte, n)
+	rand.Read(b)
+	return base64.StdEncoding.EncodeToString(b)
+}
+
+// load gives a configuration from the environment and flags.
+func load(t *testing.T, flags map[string]string, env ...string) *config.Config {
+	t.Helper()
+	c, err := config.Load(config.Sources{Env: env, Flags: flags})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// healthy is a server in production of which nothing is to be said.
+func healthy(t *testing.T, engine string) *Facts {
+	t.Helper()
+	env := []string{
+		"LATCHKEY_LISTEN=0.0.0.0:8443", "LATCHKEY_PUBLIC_URL=https://auth.example.com", "LATCHKEY_HOSTS=auth.example.com",
+		"LATCHKEY_CORS_ORIGINS=https://app.example.com", "LATCHKEY_DOCS_PUBLIC=false", "LATCHKEY_PROXY_TRUSTED=10.1.2.3",
+		"LATCHKEY_SIGNING_KEY=" + random(48), "LATCHKEY_KEYS_SEAL_KEY=" + random(32),
+		"LATCHKEY_TLS_CERT=cert.pem", "LATCHKEY_TLS_KEY=key.pem",
+	}
+	condition := &auth.Condition{Schema: 5, Known: 5}
+	f := &Facts{
+		Now: today, Running: true, Hash: 60 * time.Millisecond,
+		Machine: Machine{Memory: 2 << 30, OpenFiles: 65536, Threads: 2, Quota: 2},
+		Secrets: []File{{"/etc/latchkey/key", 0o400}},
+		TLS: Certificate{
+			Leaf: &x509.Certificate{
+				NotBefore: today.Add(-day), NotAfter: today.Add(80 * day), DNSNames: []string{"auth.example.com"},
+				PublicKey: &ecdsa.PublicKey{Curve: elliptic.P256()},
+			},
+			KeyMode: 0o640,
+		},
+		Database: Database{
+			Condition: condition, Read: true, AnyUser: true, Newest: today.Add(-time.Minute),
+			Keys: []auth.Key{{
+				ID: "hs256-1", Algorithm: "HS256", State: auth.KeySigning, CreatedAt: today.Add(-day), SignsAt: today.Add(-day),
+				Secret: make([]byte, 32+sealOverhead), Sealed: true,
+			}},
+			ServiceKeys: []auth.ServiceKey{{ID: "abc", CreatedAt: today.Add(-day)}},
+			Admins: []auth.User{
+				{ID: 1, CreatedAt: today.Add(-400 * day), LastLogin: today.Add(-day)},
+				{ID: 2, CreatedAt: today.Add(-day)},
+			},
+			Formats: map[auth.PasswordFormat]int64{},
+		},
+	}
+	if engine == "sqlite" {
+		condition.SQLite = &auth.SQLiteCondition{JournalMode: "wal", Synchronous: 2}
+		f.Folder = Folder{
+			Path: "/var/lib/latchkey", Kind: "local", Free: 50 << 30, Size: 100 << 30,
+			Written: today.Add(-time.Second), Backup: today.Add(-day),
+		}
+		f.Config = load(t, nil, env...)
+		return f
+	}
+	condition.Postgres = &auth.PostgresCondition{
+		Version: 17, Role: "latchkey", Authentication: "scram-sha-256", RulesKnown: true,
+		Settings: map[string]string{
+			"archive_mode": "on", "data_sync_retry": "off", "default_transaction_read_only": "off", "fsync": "on",
+			"full_page_writes": "on", "max_connections": "100", "password_encryption": "scram-sha-256",
+			"statement_timeout": "0", "superuser_reserved_connections": "3", "synchronous_commit": "on",
+		},
+		Remote: true, Encrypted: true, Verified: true, Nodes: 2, MaxConns: 17, LastArchived: today.Add(-time.Hour),
+	}
+	f.Config = load(t, nil, append(env, "LATCHKEY_DATABASE=postgres://latchkey@db/latchkey")...)
+	return f
+}
+
+// provocation makes a check red, from a healthy server.
+type provocation struct {
+	engine string
+	red    func(*Facts)
+}
+
+func provocations(t *testing.T) map[string]provocation {
+	pg := func(red func(*auth.PostgresCondition)) provocation {
+		return provocation{"postgres", func(f *Facts) { red(f.Database.Condition.Postgres) }}
+	}
+	set := func(name, value string) provocation {
+		return pg(func(p *auth.PostgresCondition) { p.Settings[name] = value })
+	}
+	on := func(engine string, red func(*Facts)) provocation { return provocation{engine, red} }
+	both := func(red func(*Facts)) provocation { return on("sqlite", red) }
+	env := func(v ...string) provocation {
+		return both(func(f *Facts) { f.Config = load(t, nil, v...) })
+	}
+	weak, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		weak = &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 1023), E: 65537}}
+	}
+	return map[string]provocation{
+		"signing-key-short":      both(func(f *Facts) { f.Database.Keys[0].Secret = make([]byte, 31+sealOverhead) }),
+		"signing-key-guessable":  env("LATCHKEY_SIGNING_KEY=django-insecure-" + random(40)),
+		"signing-key-old":        both(func(f *Facts) { f.Database.Keys[0].SignsAt = today.Add(-366 * day) }),
+		"keys-unsealed":          on("postgres", func(f *Facts) { f.Database.Keys[0].Sealed = false }),
+		"keys-unsealed-file":     both(func(f *Facts) { f.Database.Keys[0].Sealed = false }),
+		"seal-key-weak":          env("LATCHKEY_KEYS_SEAL_KEY=" + base64.StdEncoding.EncodeToString([]byte("correct horse battery staple 123"))),
+		"secret-file-open":       both(func(f *Facts) { f.Secrets[0].Mode = 0o644 }),
+		"service-keys-old":       both(func(f *Facts) { f.Database.ServiceKeys[0].CreatedAt = today.Add(-400 * day) }),
+		"database-password-flag": on("postgres", func(f *Facts) { f.Config = load(t, map[string]string{"database": "postgres://u:p@h/d"}) }),
+
+		"registration-roles": env("LATCHKEY_REGISTRATION_ROLES=client,manager"),
+		"throttle-off":       env("LATCHKEY_THROTTLE_ENABLED=false"),
+		"reuse-tolerant":     env("LATCHKEY_TOKENS_REUSE=tolerant"),
+		"access-long":        env("LATCHKEY_TOKENS_ACCESS=25h"),
+		"refresh-long":       env("LATCHKEY_TOKENS_REFRESH=31d", "LATCHKEY_TOKENS_SESSION_MAX=90d"),
+		"session-long":       env("LATCHKEY_TOKENS_SESSION_MAX=91d"),
+		"audit-short":        env("LATCHKEY_AUDIT_RETENTION=29d"),
+		"docs-public":        env("LATCHKEY_LISTEN=:8000"),
+		"log-debug":          env("LATCHKEY_LOG_LEVEL=debug"),
+		"admin-none":         both(func(f *Facts) { f.Database.Admins = nil }),
+		"admin-single":       both(func(f *Facts) { f.Database.Admins = f.Database.Admins[:1] }),
+		"admins-idle":        both(func(f *Facts) { f.Database.Admins[0].LastLogin = today.Add(-91 * day) }),
+
+		"listen-plain":             env("LATCHKEY_LISTEN=0.0.0.0:8000"),
+		"public-url-plain":         env("LATCHKEY_PUBLIC_URL=http://auth.example.com"),
+		"cookies-insecure":         env("LATCHKEY_PROXY_TRUSTED=127.0.0.1"),
+		"public-url-missing":       env("LATCHKEY_LISTEN=:443", "LATCHKEY_TLS_CERT=c", "LATCHKEY_TLS_KEY=k"),
+		"hosts-empty":              env("LATCHKEY_PUBLIC_URL=https://auth.example.com"),
+		"hosts-lack-public":        env("LATCHKEY_PUBLIC_URL=https://auth.example.com", "LATCHKEY_HOSTS=login.example.com"),
+		"proxy-anybody":            env("LATCHKEY_PROXY_TRUSTED=127.0.0.1,0.0.0.0/0"),
+		"proxy-broad":              env("LATCHKEY_PROXY_TRUSTED=10.0.0.0/8"),
+		"proxy-unknown":            both(func(f *Facts) { f.ForwardedIgnored = true }),
+		"cors-plain":               env("LATCHKEY_LISTEN=:80", "LATCHKEY_CORS_ORIGINS=http://app.example.com"),
+		"cors-local":               env("LATCHKEY_LISTEN=:80"),
+		"tls-certificate-unusable": both(func(f *Facts) { f.TLS = Certificate{Problem: "no such file"} }),
+		"tls-certificate-expired":  both(func(f *Facts) { f.TLS.Leaf.NotAfter = today.Add(-time.Second) }),
+		"tls-certificate-expiring": both(func(f *Facts) { f.TLS.Leaf.NotAfter = today.Add(20 * day) }),
+		"tls-certificate-name":     both(func(f *Facts) { f.TLS.Leaf.DNSNames = []string{"example.com"} }),
+		"tls-key-weak":             both(func(f *Facts) { f.TLS.Leaf.PublicKey = &weak.PublicKey }),
+		"tls-key-open":             both(func(f *Facts) { f.TLS.KeyMode = 0o644 }),
+
+		"database-unreachable": both(func(f *Facts) { f.Database = Database{Problem: "connection refused"} }),
+		"schema-newer":         both(func(f *Facts) { f.Database.Condition.Schema = 6 }),
+		"schema-older":         both(func(f *Facts) { f.Database.Condition.Schema = 4 }),
+		"sqlite-unsynced":      both(func(f *Facts) { f.Database.Condition.SQLite.JournalMode = "delete" }),
+		"data-open":            both(func(f *Facts) { f.Folder.Open = []File{{"/var/lib/latchkey", 0o755}} }),
+		"data-network":         both(func(f *Facts) { f.Folder.Kind = "nfs" }),
+		"data-temporary":       both(func(f *Facts) { f.Folder.Kind = "tmpfs" }),
+		"data-container":       both(func(f *Facts) { f.Folder.Kind = "overlay" }),
+		"disk-full":            both(func(f *Facts) { f.Folder.Free = 100 << 20 }),
+		"disk-low":             both(func(f *Facts) { f.Folder.Free = 900 << 20 }),
+		"backup-missing":       both(func(f *Facts) { f.Folder.Backup = time.Time{} }),
+		"backup-old":           both(func(f *Facts) { f.Folder.Backup = today.Add(-8 * day) }),
+		"clock-database":       on("postgres", func(f *Facts) { f.Database.Condition.Ahead = -31 * time.Second }),
+		"clock-drift":          on("postgres", func(f *Facts) { f.Database.Condition.Ahead = 4 * time.Second }),
+		"clock-back":           both(func(f *Facts) { f.Database.Newest = today.Add(61 * time.Second) }),
+		"passwords-weak":       both(func(f *Facts) { f.Database.Formats[auth.FormatPBKDF2SHA1] = 1 }),
+		"passwords-foreign":    both(func(f *Facts) { f.Database.Formats[auth.FormatScrypt] = 7 }),
+		"passwords-unreadable": both(func(f *Facts) { f.Database.Formats[auth.FormatUnknown] = 1 }),
+
+		"postgres-version":       pg(func(p *auth.PostgresCondition) { p.Version = 14 }),
+		"postgres-trust":         pg(func(p *auth.PostgresCondition) { p.Authentication = "trust" }),
+		"postgres-trust-rules":   pg(func(p *auth.PostgresCondition) { p.TrustRules = []string{"host all all 0.0.0.0 0.0.0.0"} }),
+		"postgres-trust-unknown": pg(func(p *auth.PostgresCondition) { p.Authentication, p.RulesKnown = "", false }),
+		"postgres-superuser":     pg(func(p *auth.PostgresCondition) { p.Superuser = true }),
+		"postgres-powers":        pg(func(p *auth.PostgresCondition) { p.Powers = []string{"CREATEDB", "BYPASSRLS"} }),
+		"postgres-owner":         pg(func(p *auth.PostgresCondition) { p.ChangesSchema = true }),
+		"postgres-md5":           set("password_encryption", "md5"),
+		"postgres-fsync":         set("fsync", "off"),
+
+		"postgres-full-page-writes":  set("full_page_writes", "off"),
+		"postgres-commit":            set("synchronous_commit", "off"),
+		"postgres-commit-local":      set("synchronous_commit", "local"),
+		"postgres-sync-retry":        set("data_sync_retry", "on"),
+		"postgres-plain":             pg(func(p *auth.PostgresCondition) { p.Encrypted = false }),
+		"postgres-unverified":        pg(func(p *auth.PostgresCondition) { p.Verified = false }),
+		"postgres-read-only":         pg(func(p *auth.PostgresCondition) { p.Standby = true }),
+		"postgres-connections":       pg(func(p *auth.PostgresCondition) { p.Nodes = 6 }),
+		"postgres-statement-timeout": set("statement_timeout", "5000"),
+		"postgres-pooler":            pg(func(p *auth.PostgresCondition) { p.Pooled, p.Deaf = true, true }),
+		"postgres-archive-off":       set("archive_mode", "off"),
+		"postgres-archive-failing":   pg(func(p *auth.PostgresCondition) { p.LastArchiveFailed = today }),
+
+		"hash-slow":  both(func(f *Facts) { f.Hash = 501 * time.Millisecond }),
+		"hash-fast":  both(func(f *Facts) { f.Hash = 24 * time.Millisecond }),
+		"memory-low": both(func(f *Facts) { f.Machine.Memory = 128 << 20 }),
+		"root":       both(func(f *Facts) { f.Machine.Root = true }),
+		"open-files": both(func(f *Facts) { f.Machine.OpenFiles = 1024 }),
+		"core-dumps": both(func(f *Facts) { f.Machine.CoreDumps = true }),
+		"swap":       both(func(f *Facts) { f.Machine.Swapping = true }),
+		"processors": both(func(f *Facts) { f.Machine.Threads = 8 }),
+	}
+}
+
+func byID(findings []Finding) map[string]Finding {
+	out := map[string]Finding{}
+	for _, f := range findings {
+		out[f.ID] = f
+	}
+	return out
+}
+
+// TestChecks: each check is seen good on a healthy server and bad on one with
+// its defect, and its texts are whole.
+//
+// ASVS 13.2.1, 13.2.2, 13.2.3
+func TestChecks(t *testing.T) {
+	all := provocations(t)
+	seen := map[string]bool{}
+	for _, c := range checks() {
+		if seen[c.id] {
+			t.Errorf("two checks are called %s", c.id)
+		}
+		seen[c.id] = true
+		p, ok := all[c.id]
+		if !ok {
+			t.Errorf("%s: nothing provokes it", c.id)
+			continue
+		}
+		f := healthy(t, p.engine)
+		if got := byID(Judge(f))[c.id]; got.Severity != OK {
+			t.Errorf("%s on a healthy server: %+v", c.id, got)
+		}
+		f = healthy(t, p.engine)
+		p.red(f)
+		got := byID(Judge(f))[c.id]
+		if got.Severity != c.severity {
+			t.Errorf("%s provoked: %+v", c.id, got)
+			continue
+		}
+		for _, text := range []string{got.What, got.Why, got.Mend} {
+			if text == "" || !strings.HasSuffix(text, ".") || holes.MatchString(text) {
+				t.Errorf("%s: its text is %q", c.id, text)
+			}
+		}
+		if holes.MatchString(got.Do) {
+			t.Errorf("%s: %q", c.id, got.Do)
+		}
+	}
+	for id := range all {
+		if !seen[id] {
+			t.Errorf("there is no check %s", id)
+		}
+	}
+}
+
+// holes are parameters that nobody filled in.
+var holes = regexp.MustCompile(`\{[a-z]+\}`)
+
+// TestHealthy: of a healthy server nothing is said but what is well.
+func TestHealthy(t *testing.T) {
+	for _, engine := range []string{"sqlite", "postgres"} {
+		for _, f := range Judge(healthy(t, engine)) {
+			if f.Severity != OK || holes.MatchString(f.What) {
+				t.Errorf("%s: %+v", engine, f)
+			}
+		}
+	}
+}
+
+// TestDefaults: the empty configuration, on this machine alone, has nothing to
+// mend: what is told of a first start would be told to everybody.
+func TestDefaults(t *testing.T) {
+	f := &Facts{Config: config.Default(), Now: today, Database: Database{None: true}}
+	for _, got := range Judge(f) {
+		if got.Severity != OK {
+			t.Errorf("%+v", got)
+		}
+	}
+}
+
+// TestGuessable tells made-up keys from random ones.
+func TestGuessable(t *testing.T) {
+	for _, key := range []string{
+		"secret", "changeme-changeme-changeme-changeme", "django-insecure-abc!@#", "MySuperSecretKeyForProduction!!!",
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "0123456789012345678901234567890123456789", "abcabcabcabcabcabcabcabcabcabcabc",
+		"your-256-bit-key-goes-right-here", "QWERTYUIOPASDFGHJKLZXCVBNM1234567890",
+	} {
+		if !guessable(key) {
+			t.Errorf("%q passes for random", key)
+		}
+	}
+	for range 10_000 {
+		b := make([]byte, 32)
+		rand.Read(b)
+		for _, key := range []string{base64.StdEncoding.EncodeToString(b), fmt.Sprintf("%x", b)} {
+			if guessable(key) {
+				t.Errorf("%q, which is random, looks made up", key)
+			}
+		}
+	}
+}
+
+// TestPairs: no setting hides what another one does wrong. Every pair of
+// settings of which something is said is in force together; each of the two
+// findings is there all the same, or a worse one that names the cause.
+//
+// LESSON 40
+func TestPairs(t *testing.T) {
+	settings := []string{
+		"LATCHKEY_LISTEN=0.0.0.0:8000", "LATCHKEY_PUBLIC_URL=http://auth.example.com", "LATCHKEY_HOSTS=other.example.com",
+		"LATCHKEY_REGISTRATION_ROLES=admin,client", "LATCHKEY_REGISTRATION_OPEN=false", "LATCHKEY_THROTTLE_ENABLED=false",
+		"LATCHKEY_TOKENS_REUSE=tolerant", "LATCHKEY_TOKENS_ACCESS=2d", "LATCHKEY_TOKENS_REFRESH=30d",
+		"LATCHKEY_TOKENS_SESSION_MAX=200d", "LATCHKEY_AUDIT_RETENTION=1d", "LATCHKEY_PROXY_TRUSTED=0.0.0.0/0",
+		"LATCHKEY_PROXY_TRUSTED=10.0.0.0/8", "LATCHKEY_CORS_ORIGINS=http://app.example.com", "LATCHKEY_SIGNING_KEY=secret",
+		"LATCHKEY_SIGNING_ALGORITHM=EdDSA", "LATCHKEY_KEYS_SEAL_KEY=" + strings.Repeat("00", 32), "LATCHKEY_LOG_LEVEL=debug",
+		"LATCHKEY_UI_ENABLED=false", "LATCHKEY_DOCS_PUBLIC=true", "LATCHKEY_TOKENS_ISSUER=https://auth.example.com",
+	}
+	// What one setting may take away from the other, and why.
+	answers := map[string]string{
+		"listen-plain PROXY_TRUSTED":      "the proxy has the certificate, it is said; proxy-anybody and proxy-broad say the rest",
+		"cookies-insecure PUBLIC_URL":     "public-url-plain says it",
+		"registration-roles REGISTRATION": "nobody registers",
+		"hosts-empty HOSTS":               "that is its mend",
+		"cors-local CORS_ORIGINS":         "that is its mend",
+	}
+	judge := func(env ...string) map[string]Finding {
+		return byID(Judge(&Facts{Config: load(t, nil, env...), Now: today, Database: Database{None: true}}))
+	}
+	n := 0
+	for i, a := range settings {
+		for j, b := range settings {
+			nameA, _, _ := strings.Cut(a, "=")
+			nameB, _, _ := strings.Cut(b, "=")
+			if i == j || nameA == nameB {
+				continue
+			}
+			alone, together := judge(a), judge(a, b)
+			n++
+			for id, f := range alone {
+				if f.Severity == OK || together[id].Severity == f.Severity {
+					continue
+				}
+				excused := false
+				for key := range answers {
+					what, who, _ := strings.Cut(key, " ")
+					excused = excused || what == id && strings.HasPrefix(nameB, "LATCHKEY_"+who)
+				}
+				if !excused {
+					t.Errorf("%s says %s; with %s beside it: %+v", a, id, b, together[id])
+				}
+			}
+		}
+	}
+	if n < 300 {
+		t.Errorf("%d pairs", n)
+	}
+}
+
+// TestNoSecret: whatever is said of whatever configuration, no secret is in it.
+//
+// ASVS 13.3.2
+func TestNoSecret(t *testing.T) {
+	canaries := []string{"canarysigning", "canarydatabase", "canaryurl"}
+	seal := base64.StdEncoding.EncodeToString([]byte("canaryseal canaryseal canaryseal"))
+	env := []string{
+		"LATCHKEY_SIGNING_KEY=canarysigning", "LATCHKEY_KEYS_SEAL_KEY=" + seal, "LATCHKEY_LISTEN=:80",
+		"LATCHKEY_DATABASE=postgres://latchkey:canarydatabase@db/latchkey?password=canarydatabase",
+	}
+	facts := []*Facts{}
+	for _, engine := range []string{"sqlite", "postgres"} {
+		for _, p := range provocations(t) {
+			f := healthy(t, engine)
+			if p.engine == engine {
+				p.red(f)
+			}
+			f.Config = load(t, nil, env...)
+			f.Database.Keys = append(f.Database.Keys, auth.Key{ID: "k", Algorithm: "HS256", State: auth.KeyRetired, AcceptUntil: today.Add(day), Secret: []byte("canarysigning")})
+			facts = append(facts, f)
+		}
+	}
+	for _, f := range facts {
+		text := fmt.Sprintf("%+v", Judge(f))
+		for _, canary := range append(canaries, seal, "canaryseal") {
+			if strings.Contains(text, canary) {
+				t.Fatalf("%q is in %s", canary, text)
+			}
+		}
+	}
+}
+
+// TestGather looks at a real folder.
+func TestGather(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, mode := range map[string]os.FileMode{"latchkey.db": 0o644, "secret.key": 0o600, "readme.txt": 0o644} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, nil, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := NoteBackup(dir, today); err != nil {
+		t.Fatal(err)
+	}
+	f := Gather(t.Context(), Options{Config: load(t, map[string]string{"data": dir}), Now: today})
+	if len(f.Folder.Open) != 1 || filepath.Base(f.Folder.Open[0].Path) != "latchkey.db" || f.Folder.Open[0].Mode != 0o644 {
+		t.Errorf("open: %v", f.Folder.Open)
+	}
+	if !f.Folder.Backup.Equal(today) || f.Folder.Written.IsZero() || !f.Database.None {
+		t.Errorf("have %+v", f.Folder)
+	}
+	if info, err := os.Stat(filepath.Join(dir, backupName)); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the note of the backup: %v, %v", info, err)
+	}
+}
+
+// TestPage holds docs/doctor.md against the table; -update rewrites it.
+func TestPage(t *testing.T) {
+	const path = "../../docs/doctor.md"
+	want := Page()
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	have, err := os.ReadFile(path)
+	if err != nil || string(have) != want {
+		t.Errorf("%s is not what the table says (%v): go test ./internal/doctor -update writes it", path, err)
+	}
+}
+
+// TestMendsNameSettings: a setting that a mend names is one.
+func TestMendsNameSettings(t *testing.T) {
+	known := map[string]bool{"LATCHKEY_DATABASE": true}
+	for _, s := range config.Default().Settings() {
+		known["LATCHKEY_"+strings.ToUpper(strings.ReplaceAll(s.Key, ".", "_"))] = true
+	}
+	names := regexp.MustCompile(`LATCHKEY_[A-Z_]+`)
+	for _, c := range checks() {
+		for _, name := range names.FindAllString(c.do+c.mend, -1) {
+			if !known[name] {
+				t.Errorf("%s: there is no %s; there are %v", c.id, name, slices.Sorted(maps.Keys(known)))
+			}
+		}
+	}
+}

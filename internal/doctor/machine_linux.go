@@ -1,0 +1,112 @@
+package doctor
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+func machine() Machine {
+	m := Machine{Root: os.Geteuid() == 0}
+	info := fields("/proc/meminfo")
+	m.Memory, m.Swapping = info["MemTotal"]<<10, info["SwapTotal"] > 0
+	limits(&m)
+	var l syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) == nil {
+		m.OpenFiles = int64(min(l.Cur, 1<<62))
+	}
+	if syscall.Getrlimit(syscall.RLIMIT_CORE, &l) == nil {
+		// A limit of 0 does not hold for a pattern that begins with a pipe.
+		pattern, _ := os.ReadFile("/proc/sys/kernel/core_pattern")
+		m.CoreDumps = l.Cur > 0 && len(strings.TrimSpace(string(pattern))) > 0
+	}
+	return m
+}
+
+// fields reads "Name: 123 kB" lines.
+func fields(path string) map[string]int64 {
+	out := map[string]int64{}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return out
+	}
+	for line := range strings.Lines(string(text)) {
+		name, rest, _ := strings.Cut(line, ":")
+		if words := strings.Fields(rest); len(words) > 0 {
+			if n, err := strconv.ParseInt(words[0], 10, 64); err == nil {
+				out[name] = n
+			}
+		}
+	}
+	return out
+}
+
+// limits lowers what the machine has to what control groups (version 2) give to
+// this process: the least along the way up.
+func limits(m *Machine) {
+	text, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return
+	}
+	_, path, ok := strings.Cut(strings.TrimSpace(string(text)), "0::")
+	if !ok || strings.Contains(path, "\n") {
+		return
+	}
+	const root = "/sys/fs/cgroup"
+	for dir := filepath.Join(root, path); strings.HasPrefix(dir, root); dir = filepath.Dir(dir) {
+		if b, err := os.ReadFile(filepath.Join(dir, "memory.max")); err == nil {
+			if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && (m.Memory == 0 || n < m.Memory) {
+				m.Memory = n
+			}
+		}
+		if b, err := os.ReadFile(filepath.Join(dir, "cpu.max")); err == nil {
+			if q := quota(string(b)); q > 0 && (m.Quota == 0 || q < m.Quota) {
+				m.Quota = q
+			}
+		}
+	}
+}
+
+// quota reads "200000 100000", 2 processors; 0 for "max".
+func quota(text string) float64 {
+	words := strings.Fields(text)
+	if len(words) != 2 {
+		return 0
+	}
+	q, err1 := strconv.ParseFloat(words[0], 64)
+	period, err2 := strconv.ParseFloat(words[1], 64)
+	if err1 != nil || err2 != nil || period <= 0 {
+		return 0
+	}
+	return q / period
+}
+
+// kinds are the file systems that matter, by statfs(2)'s f_type.
+var kinds = map[int64]string{
+	0x6969: "nfs", 0x517b: "smb", 0xff534d42: "cifs", 0xfe534d42: "smb2", 0x01021997: "9p", 0x00c36400: "ceph",
+	0x5346414f: "afs", 0x0bd00bd0: "lustre", 0x65735546: "fuse", 0x01161970: "gfs2", 0x7461636f: "ocfs2",
+	0x01021994: "tmpfs", 0x858458f6: "ramfs", 0x794c7630: "overlay",
+}
+
+// fileSystem gives the kind of a folder's file system, what is free there for
+// this process and how large it is.
+func fileSystem(path string) (kind string, free, size int64) {
+	var s syscall.Statfs_t
+	if syscall.Statfs(path, &s) != nil {
+		return "", 0, 0
+	}
+	kind = kinds[int64(uint32(s.Type))]
+	if kind == "" {
+		kind = "local"
+	}
+	block := int64(s.Bsize) //nolint:unconvert // Of another type on other processors.
+	return kind, int64(s.Bavail) * block, int64(s.Blocks) * block
+}
+
+func ownedByRoot(info fs.FileInfo) bool {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	return ok && s.Uid == 0
+}
