@@ -13,9 +13,11 @@ export { errorOf, fieldErrors, LatchkeyError, NetworkError, type Problems } from
 export type { Pair, TokenStorage } from "./storage.js";
 export type {
   Credentials,
+  Diagnosis,
   Event,
   EventList,
   Expires,
+  Finding,
   PasswordChange,
   PasswordChanged,
   Profile,

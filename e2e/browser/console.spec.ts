@@ -233,7 +233,7 @@ test("a manager's day", async ({ page, latchkey }) => {
     .click();
   await expect(toast(page, /is signed out on \d device/)).toBeVisible();
 
-  for (const path of ["/admin/audit", "/admin/system"]) {
+  for (const path of ["/admin/audit", "/admin/health", "/admin/system"]) {
     await page.goto(server.origin + path);
     await expect(heading(page, "Your role does not open this")).toBeVisible();
   }
@@ -416,6 +416,14 @@ const screens: (Screen & { as?: "manager" })[] = [
     go: (page, server) => at(page, server, "/admin/roles", /role may do/),
   },
   {
+    name: "console-health",
+    signedIn: true,
+    go: async (page, server) => {
+      await at(page, server, "/admin/health", "Health");
+      await expect(page.getByRole("article").first()).toBeVisible();
+    },
+  },
+  {
     name: "console-system",
     signedIn: true,
     go: (page, server) => at(page, server, "/admin/system", "System"),
@@ -481,7 +489,16 @@ test("the console's touch targets have 44 px", async ({ browser, latchkey }) => 
   const context: BrowserContext = await browser.newContext({ viewport: sizes["390"], locale: "en-US" });
   await signIn(context, server, admin);
   const page = await context.newPage();
-  for (const path of ["", "/users", `/users/${ids[1]}`, "/users/new", "/audit", "/roles", "/system"]) {
+  for (const path of [
+    "",
+    "/users",
+    `/users/${ids[1]}`,
+    "/users/new",
+    "/audit",
+    "/roles",
+    "/health",
+    "/system",
+  ]) {
     await page.goto(`${server.origin}/admin${path}`);
     await page.waitForLoadState("networkidle");
     const small = await page.evaluate(() =>
@@ -512,6 +529,7 @@ test("the console speaks German, at 320 px", async ({ browser, latchkey }) => {
     [`/users/${ids[0]}`, /Wolfe/],
     ["/audit", "Protokoll"],
     ["/roles", "Was eine Rolle darf"],
+    ["/health", "Zustand"],
     ["/system", "Technik"],
   ] as const) {
     await at(page, server, `/admin${path}`, title);

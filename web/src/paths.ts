@@ -12,6 +12,7 @@ export const paths = {
   newUser: "/admin/users/new",
   audit: "/admin/audit",
   roles: "/admin/roles",
+  health: "/admin/health",
   system: "/admin/system",
 } as const;
 

@@ -51,6 +51,7 @@ export const routes: RouteObject[] = [
                   { path: `${paths.users}/:id`, lazy: screen("user") },
                   { path: paths.audit, lazy: screen("audit") },
                   { path: paths.roles, lazy: screen("roles") },
+                  { path: paths.health, lazy: screen("health") },
                   { path: paths.system, lazy: screen("system") },
                   { path: "*", lazy: screen("nothing") },
                 ],

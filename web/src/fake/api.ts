@@ -299,6 +299,44 @@ export function makeWorld({ users = 60, events = 120 } = {}): World {
         },
       });
     }),
+    http.get("*/api/doctor/", () => {
+      if (!world.me || !may(world.me.role, "system.read")) return forbidden();
+      const well = { severity: "ok", why: "", mend: "", do: "", params: {} };
+      return HttpResponse.json({
+        checked_at: ago(0),
+        findings: [
+          {
+            id: "throttle-off",
+            severity: "error",
+            what: "throttle.enabled is false.",
+            why: "Passwords can be guessed without limit, and every guess costs this machine a hash.",
+            mend: "Switch it on.",
+            do: "LATCHKEY_THROTTLE_ENABLED=true",
+            params: {},
+          },
+          {
+            id: "backup-old",
+            severity: "warning",
+            what: "The last backup was made 12 days ago.",
+            why: "Whatever happened since is lost with the disk.",
+            mend: "Make one each night, and keep it on another machine.",
+            do: "latchkey backup /path/to/latchkey-$(date +%F).tar",
+            params: { days: "12" },
+          },
+          {
+            id: "passwords-foreign",
+            severity: "notice",
+            what: "120 users have passwords in other formats: pbkdf2_sha256 (120).",
+            why: "Some take longer to check than Latchkey's own.",
+            mend: "Nothing needs to be done: each is hashed anew when its user signs in.",
+            do: "",
+            params: { count: "120", formats: "pbkdf2_sha256 (120)" },
+          },
+          { ...well, id: "hosts-empty", what: "Which host names are answered to" },
+          { ...well, id: "data-open", what: "The modes in the data folder" },
+        ],
+      });
+    }),
     http.get("*/api/system/", () => {
       if (!world.me || !may(world.me.role, "system.read")) return forbidden();
       return HttpResponse.json({

@@ -1,8 +1,10 @@
 import type { Event } from "@latchkey/client";
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { de as deConsole } from "./console/de";
 import { en as enConsole } from "./console/en";
 import { de } from "./de";
+import { de as deDoctor } from "./doctor/de";
 import { en } from "./en";
 import { de as deLinks } from "./links/de";
 import { en as enLinks } from "./links/en";
@@ -64,4 +66,21 @@ test("the server's words are known in German", () => {
   expect(de.server("A user with this email already exists.")).toContain("schon ein Konto");
   expect(de.server("Something new.")).toBe("Something new.");
   expect(en.server("Something new.")).toBe("Something new.");
+});
+
+test("what the doctor says it says in German too, with the same parameters", () => {
+  // Written from the server's own table, which its tests hold it to.
+  const page = readFileSync("../docs/doctor.md", "utf8");
+  const holes = (words: string) => new Set(words.match(/\{\w+\}/g));
+  const english = new Map(
+    page
+      .split(/^### `/m)
+      .slice(1)
+      .map((part) => [part.slice(0, part.indexOf("`")), part.replace(/```[\s\S]*/, "")] as const),
+  );
+  expect(Object.keys(deDoctor).sort()).toEqual([...english.keys()].sort());
+  for (const [id, words] of Object.entries(deDoctor)) {
+    expect(holes(words.join(" ")), id).toEqual(holes(english.get(id) ?? ""));
+    for (const sentence of words) expect(sentence, id).toMatch(/^[^!]+\.$/);
+  }
 });

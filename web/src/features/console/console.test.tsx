@@ -49,16 +49,17 @@ test("an admin sees all of it", async () => {
     "Users",
     "Audit log",
     "Roles",
+    "Health",
     "System",
   ]);
 });
 
-test.each(["/admin/audit", "/admin/system"])(
+test.each(["/admin/audit", "/admin/health", "/admin/system"])(
   "a manager is refused %s, and nothing is asked",
   async (path) => {
     await open(path, manager);
     await screen.findByRole("heading", { name: en.refusedTitle });
-    expect(asked(/audit|system/)).toEqual([]);
+    expect(asked(/audit|doctor|system/)).toEqual([]);
   },
 );
 
@@ -537,4 +538,35 @@ test("the system page, and a setting found", async () => {
   await user.type(screen.getByLabelText("Find a setting"), "tokens");
   const settings = within(screen.getByRole("table", { name: en.inForce }));
   expect(settings.getAllByRole("row")).toHaveLength(2);
+});
+
+test("what is to be mended, the worst first, each with the line that mends it", async () => {
+  await open("/admin/health", admin);
+  const cards = await screen.findAllByRole("article");
+  expect(cards.map((c) => c.textContent?.match(/^(Error|Warning|Notice)/)?.[0])).toEqual([
+    "Error",
+    "Warning",
+    "Notice",
+  ]);
+  expect(within(cards[0] as HTMLElement).getByRole("heading")).toHaveTextContent(
+    "throttle.enabled is false.",
+  );
+  expect(within(cards[0] as HTMLElement).getByLabelText("To copy")).toHaveValue(
+    "LATCHKEY_THROTTLE_ENABLED=true",
+  );
+  expect(screen.getByText(/3 things to look at, 2 checks found nothing/)).toBeInTheDocument();
+});
+
+test("of a server that is well it is said that there is nothing to mend", async () => {
+  server.use(
+    http.get("*/api/doctor/", () =>
+      HttpResponse.json({
+        checked_at: "2026-11-26T12:00:00Z",
+        findings: [{ id: "throttle-off", severity: "ok", what: "x", why: "", mend: "", do: "", params: {} }],
+      }),
+    ),
+  );
+  await open("/admin/health", admin);
+  expect(await screen.findByText(en.allWell)).toBeInTheDocument();
+  expect(screen.queryAllByRole("article")).toEqual([]);
 });

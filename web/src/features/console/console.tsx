@@ -1,10 +1,11 @@
-import { ChartLine, KeyRound, ScrollText, Server, Users, type LucideIcon } from "lucide-react";
+import { ChartLine, HeartPulse, KeyRound, ScrollText, Server, Users, type LucideIcon } from "lucide-react";
 import { NavLink, Outlet } from "react-router";
 import { paths } from "../../paths";
 import { useMay, type Permission } from "../../people/permissions";
 import { classes } from "../../ui/classes";
 import { AuditScreen } from "./audit-screen";
 import { Nothing } from "./guard";
+import { HealthScreen } from "./health";
 import { UsersScreen } from "./list";
 import { NewUserScreen } from "./new-user";
 import { OverviewScreen } from "./overview";
@@ -15,7 +16,7 @@ import { UserScreen } from "./user";
 
 type Place = {
   to: string;
-  name: "overview" | "users" | "audit" | "roles" | "system";
+  name: "overview" | "users" | "audit" | "roles" | "health" | "system";
   icon: LucideIcon;
   /** What one needs to see it; nothing for what everybody may. */
   needs?: Permission;
@@ -26,6 +27,7 @@ const places: Place[] = [
   { to: paths.users, name: "users", icon: Users, needs: "users.read" },
   { to: paths.audit, name: "audit", icon: ScrollText, needs: "audit.read" },
   { to: paths.roles, name: "roles", icon: KeyRound },
+  { to: paths.health, name: "health", icon: HeartPulse, needs: "system.read" },
   { to: paths.system, name: "system", icon: Server, needs: "system.read" },
 ];
 
@@ -77,6 +79,7 @@ export const screens = {
   newUser: NewUserScreen,
   audit: AuditScreen,
   roles: RolesScreen,
+  health: HealthScreen,
   system: SystemScreen,
   nothing: NothingScreen,
 };

@@ -14,6 +14,7 @@ export const de: ConsoleText = {
   audit: "Protokoll",
   roles: "Rollen",
   system: "Technik",
+  health: "Zustand",
 
   refusedTitle: "Das öffnet Ihre Rolle nicht",
   refusedBody: "Fragen Sie einen Admin, wenn Sie es für Ihre Arbeit brauchen.",
@@ -281,6 +282,16 @@ export const de: ConsoleText = {
   table: "Dasselbe als Tabelle",
   at: "Zeit",
   chartHint: "Die Pfeiltasten nach links und rechts gehen durch die Zeit.",
+
+  healthTitle: "Zustand",
+  lookAgain: "Noch einmal nachsehen",
+  toMend: (bad: number, good: number) =>
+    `${viele(bad, "Befund", "Befunde")}, ${viele(good, "Prüfung", "Prüfungen")} ohne Befund. Nachgesehen`,
+  nothingToMend: (good: number) => `${viele(good, "Prüfung", "Prüfungen")} ohne Befund. Nachgesehen`,
+  allWell: "Es ist nichts in Ordnung zu bringen.",
+  mend: "Abhilfe",
+  mendLine: "Zum Kopieren",
+  severities: { error: "Fehler", warning: "Warnung", notice: "Hinweis" } as Record<string, string>,
 
   systemTitle: "Technik",
   program: "Server",

@@ -24,6 +24,7 @@ export const en = {
   audit: "Audit log",
   roles: "Roles",
   system: "System",
+  health: "Health",
 
   // What one may not, and what there is not.
   refusedTitle: "Your role does not open this",
@@ -284,6 +285,17 @@ export const en = {
   table: "The same as a table",
   at: "Time",
   chartHint: "Left and right arrow keys move through time.",
+
+  // Health.
+  healthTitle: "Health",
+  lookAgain: "Look again",
+  toMend: (bad: number, good: number) =>
+    `${many(bad, "thing", "things")} to look at, ${many(good, "check", "checks")} found nothing. Looked`,
+  nothingToMend: (good: number) => `${many(good, "check", "checks")} made. Looked`,
+  allWell: "There is nothing to mend.",
+  mend: "Mend",
+  mendLine: "To copy",
+  severities: { error: "Error", warning: "Warning", notice: "Notice" } as Record<string, string>,
 
   // System.
   systemTitle: "System",
