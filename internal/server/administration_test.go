@@ -281,6 +281,8 @@ func TestResetLink(t *testing.T) {
 }
 
 // An edit names the state that it replaces; a cursor is the server's own.
+//
+// LESSON 34
 func TestUsersOverHTTP(t *testing.T) {
 	var c clock
 	r, setup := setUp(t, settings(t), &c)

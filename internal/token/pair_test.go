@@ -602,7 +602,7 @@ func TestMAC(t *testing.T) {
 	}
 }
 
-// ASVS 9.2.3, 10.3.1
+// ASVS 9.2.3, 9.2.4, 10.3.1
 // LESSON 27
 func TestNames(t *testing.T) {
 	base := strings.TrimSuffix(goodPayload, "}")
