@@ -7,6 +7,7 @@
 # make example-apis  the Go SDK and the three APIs of examples/ against the built server
 # make bench    measures against a bare server and the storage limit
 # make asvs     which security requirements are met, from the results that make test keeps
+# make planted  brings known defects back, one at a time, and counts how many the tests find
 # make crash    200 kills under load on each engine
 # make nightly  the long runs, resumed where they stopped, for HOURS (4)
 
@@ -19,7 +20,7 @@ UI          := web/dist/index.html
 PGTEST      := LATCHKEY_TEST_STRICT=1 go run ./internal/pgtest/cmd/pgtest
 GO_BUILD    := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w'
 
-.PHONY: run build test asvs race quick lint browser example example-apis bench crash nightly clean
+.PHONY: run build test asvs planted race quick lint browser example example-apis bench crash nightly clean
 
 run: build
 	@$(BIN) serve
@@ -51,6 +52,10 @@ test: need lint build
 	LATCHKEY_TEST_STRICT=1 scripts/test-apis
 	$(PGTEST) scripts/test-browser
 	@.cache/trace
+
+# Each known defect of planted/ back, one at a time: the tests must find it.
+planted: need
+	$(PGTEST) go run ./internal/trace/cmd/planted
 
 # From what make test has kept.
 asvs:

@@ -4,6 +4,7 @@ package administration
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -272,7 +273,7 @@ func TestMatrixIsWhole(t *testing.T) {
 
 // TestMatrix asks every route for every caller about everybody.
 //
-// ASVS 7.2.2, 7.4.2, 7.4.5, 8.2.1, 8.2.2, 8.3.1, 8.3.2
+// ASVS 7.2.1, 7.2.2, 7.4.2, 7.4.5, 8.2.1, 8.2.2, 8.3.1, 8.3.2
 // ROW 14
 func TestMatrix(t *testing.T) {
 	for name, start := range engines {
@@ -361,6 +362,12 @@ func (o *office) nobodies() map[string]string {
 	o.t.Helper()
 	ctx, admin := o.t.Context(), o.people["admin"].Tokens.Access
 	tokens := map[string]string{"anonymous": "", "refresh token": o.people["admin"].Tokens.Refresh, "nonsense": "a.b.c"}
+	// A good token's words with nobody's signature, none at all, and another's.
+	words := strings.Split(admin, ".")
+	none := base64.RawURLEncoding.EncodeToString([]byte(`{"typ":"JWT","alg":"none"}`))
+	tokens["forged"] = words[0] + "." + words[1] + "." + strings.Repeat("A", len(words[2]))
+	tokens["unsigned"] = none + "." + words[1] + "."
+	tokens["with another's signature"] = words[0] + "." + words[1] + "." + strings.Split(o.people["client"].Tokens.Access, ".")[2]
 	for name, end := range map[string]func(node.Answer) (int, []byte, error){
 		"signed out": func(a node.Answer) (int, []byte, error) {
 			return o.Do(ctx, http.MethodPost, "/api/auth/logout/", a.Tokens.Access, map[string]string{"refresh_token": a.Tokens.Refresh})

@@ -66,6 +66,7 @@ func TestRolesPage(t *testing.T) {
 	b.WriteString(`<!-- Generated from internal/auth/role.go by go test -update; do not edit. -->
 # Roles and what they may do
 
+<!-- ASVS 8.1.1 -->
 Every user has one of the guide's four roles. What a role may do is one table in the code; this page, the page
 *Roles* of the administration and ` + "`GET /api/auth/permissions/`" + ` are made from it.
 
@@ -106,6 +107,29 @@ Everybody sees and changes the own profile, password and signed-in devices. What
 is 403. Whether somebody may is asked in the transaction of the act itself, of what they and the account are then: a change
 of role or a deactivation holds from the next request on, on every node. The last active administrator cannot be deactivated,
 demoted or deleted, by nobody: ` + "`409`" + `.
+
+<!-- ASVS 8.1.2 -->
+## Fields
+
+What is sent of a field that one may not change is passed over; there are no others than these. A test asks for each cell.
+
+| field | the owner, in the profile | a manager, of employees and clients | an admin, of everybody |
+|---|---|---|---|
+| ` + "`id`" + ` | sees | sees | sees |
+| ` + "`email`" + ` | sees | changes | changes |
+| ` + "`first_name`" + ` | changes | changes | changes |
+| ` + "`last_name`" + ` | changes | changes | changes |
+| ` + "`phone`" + ` | changes | changes | changes |
+| ` + "`role`" + ` | sees | changes | changes |
+| ` + "`is_active`" + ` | - | changes | changes |
+| ` + "`created_at`" + ` | sees | sees | sees |
+| ` + "`updated_at`" + ` | sees | sees | sees |
+| ` + "`last_login`" + ` | - | sees | sees |
+| ` + "`password`" + ` | - | - | - |
+
+A password is shown to nobody. Its owner changes it with the one before or by a link, nobody else does. What a manager gives
+as a role is employee or client. At registration one chooses all that the owner may change, the address, the password, and a
+role of ` + "`registration.roles`" + `.
 `)
 	path := filepath.Join("..", "..", "docs", "roles.md")
 	if *rewrite {

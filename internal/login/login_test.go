@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -266,5 +267,41 @@ func TestAddressCounter(t *testing.T) {
 	}
 	if throttled != 5 {
 		t.Errorf("%d of 35 attempts from one address throttled, want 5", throttled)
+	}
+}
+
+// TestRefusalsCostAHash: whoever is refused, and why, one hash of the default
+// is made, which is seen by its memory.
+//
+// LESSON 1, 2, 4
+func TestRefusalsCostAHash(t *testing.T) {
+	inactive, unusable := false, "!"
+	for name, c := range map[string]struct {
+		mail, password string
+		change         *auth.UserChange
+	}{
+		"wrong":             {"ada@example.com", "wr0ng-Horse-42", nil},
+		"unknown":           {"bob@example.com", right, nil},
+		"empty password":    {"ada@example.com", "", nil},
+		"empty, unknown":    {"bob@example.com", "", nil},
+		"inactive":          {"ada@example.com", right, &auth.UserChange{IsActive: &inactive}},
+		"unusable password": {"ada@example.com", right, &auth.UserChange{Password: &unusable}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDoor(t, "")
+			if c.change != nil {
+				d.change(*c.change)
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, _, err := d.Password(t.Context(), email(t, c.mail), c.password, auth.Client{Address: "192.0.2.1"})
+			runtime.ReadMemStats(&after)
+			if !auth.IsKind(err, auth.BadCredentials) {
+				t.Fatal(err)
+			}
+			if n := after.TotalAlloc - before.TotalAlloc; n < 19<<20 || n > 24<<20 {
+				t.Errorf("%d bytes allocated, a hash is 19 MiB", n)
+			}
+		})
 	}
 }

@@ -658,3 +658,78 @@ func TestNothingElseIsServed(t *testing.T) {
 		}
 	}
 }
+
+// TestFieldsPage asks for each cell of the table of fields in docs/roles.md: what
+// is seen, and what an edit changes.
+//
+// ASVS 8.1.2, 8.2.3
+func TestFieldsPage(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "roles.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c clock
+	r, setup := setUp(t, settings(t, "LATCHKEY_THROTTLE_ENABLED=false"), &c)
+	admin := r.admin(setup)
+	manager := "Bearer " + r.want(201, "POST", "/api/auth/register/",
+		strings.Replace(strings.Replace(person("", "boss@example.com"), `"token":"",`, "", 1), `{`, `{"role":"manager",`, 1),
+		"Authorization", admin)["tokens"].(map[string]any)["access"].(string)
+	other := map[string]string{
+		"id": "4711", "email": `"moved@example.com"`, "first_name": `"Augusta"`, "last_name": `"King"`, "phone": `"+4412345"`, "role": `"client"`,
+		"is_active": "false", "created_at": `"2001-01-01T00:00:00Z"`, "updated_at": `"2001-01-01T00:00:00Z"`, "last_login": `"2001-01-01T00:00:00Z"`,
+		"password": `"an0ther-Horse-43"`,
+	}
+	rows := regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (sees|changes|-) \\| (sees|changes|-) \\| (sees|changes|-) \\|$").FindAllStringSubmatch(string(page), -1)
+	if len(rows) != len(other) {
+		t.Fatalf("%d rows, want %d", len(rows), len(other))
+	}
+	documented := map[string][]string{}
+	n := 0
+	for _, row := range rows {
+		field := row[1]
+		for i, who := range []string{"owner", "manager", "admin"} {
+			n++
+			p := r.register(fmt.Sprintf("f%d@example.com", n))
+			path, by := fmt.Sprintf("/api/users/%d/", p.User.ID), map[string]string{"manager": manager, "admin": admin}[who]
+			if who == "owner" {
+				path, by = "/api/auth/profile/", "Bearer "+p.Tokens.Access
+			}
+			before := r.want(200, "GET", path, "", "Authorization", by)
+			if _, shown := before[field]; shown != (row[2+i] != "-") {
+				t.Errorf("%s is shown to the %s: %v, the page says %q", field, who, shown, row[2+i])
+			}
+			if row[2+i] != "-" {
+				documented[who] = append(documented[who], field)
+			}
+			resp, body := r.do("PATCH", path, fmt.Sprintf(`{%q:%s}`, field, other[field]), "Authorization", by)
+			if resp.StatusCode != 200 && (resp.StatusCode != 400 || row[2+i] == "changes") {
+				t.Errorf("%s by the %s: %d %s", field, who, resp.StatusCode, body)
+			}
+			after := r.want(200, "GET", fmt.Sprintf("/api/users/%d/", p.User.ID), "", "Authorization", admin)
+			if want := row[2+i] == "changes"; field != "updated_at" && field != "password" && (strings.Trim(other[field], `"`) == fmt.Sprint(after[field])) != want {
+				t.Errorf("%s by the %s: it is %v, the page says %q", field, who, after[field], row[2+i])
+			}
+			if field == "password" {
+				r.login(fmt.Sprintf("f%d@example.com", n), horse)
+			}
+			if have := slices.Sorted(maps.Keys(before)); len(have) != map[string]int{"owner": 8, "manager": 10, "admin": 10}[who] {
+				t.Errorf("the %s sees %q", who, have)
+			}
+		}
+	}
+	if len(documented["owner"]) != 8 || len(documented["admin"]) != 10 {
+		t.Errorf("the page has %q", documented)
+	}
+}
+
+// TestPasswordsDoNotExpire: a password of more than a year ago signs in.
+//
+// ASVS 6.2.10
+func TestPasswordsDoNotExpire(t *testing.T) {
+	var c clock
+	r, setup := setUp(t, settings(t), &c)
+	r.admin(setup)
+	r.register("ada@example.com")
+	c.move(400 * 24 * time.Hour)
+	r.login("ada@example.com", horse)
+}

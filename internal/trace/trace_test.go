@@ -290,3 +290,22 @@ func TestPanic(t *testing.T) { panic("the last words") }
 		t.Error(err)
 	}
 }
+
+// TestPlantedFit: each planted defect still fits the code, so that make planted
+// can put it back.
+func TestPlantedFit(t *testing.T) {
+	t.Parallel()
+	root := filepath.Join("..", "..")
+	defects, err := trace.Defects(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(defects) < 12 {
+		t.Errorf("%d defects", len(defects))
+	}
+	for _, d := range defects {
+		if err := d.Applies(t.Context(), root); err != nil {
+			t.Error(err)
+		}
+	}
+}

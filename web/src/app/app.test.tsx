@@ -107,6 +107,34 @@ test("who is not signed in is sent to sign in, and back", async () => {
   await waitFor(() => expect(document.title).toBe("Profile · Example Ltd"));
 });
 
+// ASVS 7.4.4
+test.each(["/", "/profile", "/security", "/nowhere"])("who is signed in can sign out from %s", async (path) => {
+  const user = await open(path, ada);
+  await user.click(await screen.findByRole("button", { name: "Sign out" }));
+  await screen.findByRole("heading", { name: "Sign in" });
+  expect(sent.some((s) => s.startsWith("POST /api/auth/logout/"))).toBe(true);
+});
+
+// ASVS 6.2.6, 6.2.7
+test.each([
+  ["/sign-in", "Password", "current-password"],
+  ["/register", "Password", "new-password"],
+])("at %s a password is masked until one looks, pasted, and kept by managers", async (path, label, kept) => {
+  const user = await open(path);
+  const field = await screen.findByLabelText(label, { exact: true });
+  expect(field).toHaveAttribute("type", "password");
+  expect(field).toHaveAttribute("autocomplete", kept);
+  await user.click(field);
+  await user.paste("from a manager 9");
+  expect(field).toHaveValue("from a manager 9");
+  const [look] = screen.getAllByRole("button", { name: en.showPassword });
+  await user.click(look as HTMLElement);
+  expect(field).toHaveAttribute("type", "text");
+  const [cover] = screen.getAllByRole("button", { name: en.hidePassword });
+  await user.click(cover as HTMLElement);
+  expect(field).toHaveAttribute("type", "password");
+});
+
 test("a refused sign-in keeps what was typed and takes the focus to what is wrong", async () => {
   server.use(
     http.post(
