@@ -689,6 +689,7 @@ func TestFieldsPage(t *testing.T) {
 		field := row[1]
 		for i, who := range []string{"owner", "manager", "admin"} {
 			n++
+			other["email"] = fmt.Sprintf(`"moved%d@example.com"`, n)
 			p := r.register(fmt.Sprintf("f%d@example.com", n))
 			path, by := fmt.Sprintf("/api/users/%d/", p.User.ID), map[string]string{"manager": manager, "admin": admin}[who]
 			if who == "owner" {

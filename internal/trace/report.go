@@ -181,7 +181,7 @@ func (r Report) Print(w io.Writer) {
 	fmt.Fprintln(w)
 	for _, kind := range []Kind{ASVS, Lesson, Figure} {
 		for _, e := range r[kind] {
-			if e.State != Failing && e.State != NotRun && e.State != Untested {
+			if e.State != Failing && e.State != NotRun && (e.State != Untested || e.Beside) {
 				continue
 			}
 			level := ""
@@ -241,6 +241,12 @@ a server of this kind, by its numbers, in our words. Level 1 is the least, 3 the
 		}
 		if len(absent) > 0 {
 			fmt.Fprintf(&b, "\nNot applicable: %s.\n", strings.Join(absent, "; "))
+		}
+	}
+	b.WriteString("\n### Of other chapters\n\nNot counted above.\n\n| | level | | shown by |\n|---|---|---|---|\n")
+	for _, e := range r[ASVS] {
+		if e.Beside && e.State != Untested {
+			fmt.Fprintf(&b, "| %s | %d | %s | %s |\n", e.Number, e.Level, e.What, e.shown())
 		}
 	}
 	b.WriteString(`

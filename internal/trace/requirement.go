@@ -32,6 +32,9 @@ type Requirement struct {
 	Feature string `toml:"feature"`
 	// Absent says that it asks for something that Latchkey does not have.
 	Absent bool `toml:"absent"`
+	// Beside says that it is of none of the chapters below: tests may show it,
+	// and nobody counts it.
+	Beside bool `toml:"beside"`
 	// Passage says that documentation alone can meet it. Elsewhere a passage
 	// explains and a test decides.
 	Passage bool `toml:"passage"`
@@ -40,7 +43,7 @@ type Requirement struct {
 }
 
 // Due reports whether the requirement is to be met now.
-func (r Requirement) Due() bool { return r.Feature == "" && !r.Absent }
+func (r Requirement) Due() bool { return r.Feature == "" && !r.Absent && !r.Beside }
 
 // Chapter is the ASVS chapter that the requirement is of, "7".
 func (r Requirement) Chapter() string {

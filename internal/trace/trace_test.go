@@ -35,6 +35,7 @@ func TestRequirements(t *testing.T) {
 		}
 		seen[r.Number] = true
 		switch {
+		case r.Beside:
 		case r.Absent:
 			absent++
 		case r.Feature != "":
