@@ -72,8 +72,8 @@ func (s *Server) Advance(d time.Duration) { s.ahead.Add(int64(d)) }
 type Options struct {
 	// Engine is one of Engines.
 	Engine string
-	// Env are settings beside the usual ones: an operator's signing key, and no
-	// throttle.
+	// Env are settings beside the usual ones: an operator's signing key, and room
+	// for many attempts.
 	Env []string
 	// Decide is asked of the server's calls of the store. nil lets all pass.
 	Decide Decide
@@ -97,7 +97,7 @@ func Serve(t testing.TB, o Options) *Server {
 	dir := t.TempDir()
 	usual := []string{
 		"LATCHKEY_LISTEN=127.0.0.1:0", "LATCHKEY_DATA=" + dir,
-		"LATCHKEY_SIGNING_KEY=" + Key, "LATCHKEY_THROTTLE_ENABLED=false",
+		"LATCHKEY_SIGNING_KEY=" + Key, "LATCHKEY_THROTTLE_ACCOUNT=100",
 	}
 	if o.Engine == "postgres" {
 		usual = append(usual, "LATCHKEY_DATABASE="+pgtest.Database(t))

@@ -93,6 +93,13 @@ func (s *faulty) RevokeSession(ctx context.Context, r auth.Revoking) (auth.Revok
 	return hot(ctx, s, "RevokeSession", r, s.Store.RevokeSession)
 }
 
+func (s *faulty) Count(ctx context.Context, c auth.Counting) error {
+	_, err := hot(ctx, s, "Count", c, func(ctx context.Context, c auth.Counting) (struct{}, error) {
+		return struct{}{}, s.Store.Count(ctx, c)
+	})
+	return err
+}
+
 func (s *faulty) Update(ctx context.Context, fn func(auth.Tx) error) error {
 	if err := s.decide(ctx, Point{"Update", Before}); err != nil {
 		return err
@@ -275,6 +282,27 @@ func (r reader) ServiceKeyByHash(ctx context.Context, hash string) (auth.Service
 	return r.Reader.ServiceKeyByHash(ctx, hash)
 }
 
+func (r reader) CountersByKey(ctx context.Context, keys []string) ([]auth.Counter, error) {
+	if err := r.fails(ctx, "CountersByKey"); err != nil {
+		return nil, err
+	}
+	return r.Reader.CountersByKey(ctx, keys)
+}
+
+func (r reader) Counters(ctx context.Context, f auth.CounterFilter) ([]auth.ListedCounter, error) {
+	if err := r.fails(ctx, "Counters"); err != nil {
+		return nil, err
+	}
+	return r.Reader.Counters(ctx, f)
+}
+
+func (r reader) Secret(ctx context.Context, name string) (auth.StoredSecret, error) {
+	if err := r.fails(ctx, "Secret"); err != nil {
+		return auth.StoredSecret{}, err
+	}
+	return r.Reader.Secret(ctx, name)
+}
+
 // tx is auth.Tx in front of another one: it reads as reader does.
 type tx struct {
 	reader
@@ -441,4 +469,25 @@ func (t tx) RevokeServiceKey(ctx context.Context, id string, now time.Time) (aut
 		return auth.ServiceKey{}, err
 	}
 	return t.to.RevokeServiceKey(ctx, id, now)
+}
+
+func (t tx) Count(ctx context.Context, c auth.Counting) error {
+	if err := t.fails(ctx, "Count"); err != nil {
+		return err
+	}
+	return t.to.Count(ctx, c)
+}
+
+func (t tx) DropCounters(ctx context.Context, userID int64) error {
+	if err := t.fails(ctx, "DropCounters"); err != nil {
+		return err
+	}
+	return t.to.DropCounters(ctx, userID)
+}
+
+func (t tx) SaveSecret(ctx context.Context, s auth.StoredSecret) error {
+	if err := t.fails(ctx, "SaveSecret"); err != nil {
+		return err
+	}
+	return t.to.SaveSecret(ctx, s)
 }

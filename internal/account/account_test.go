@@ -13,6 +13,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/internal/account"
 	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/counters"
 	"github.com/latchkey-auth/latchkey/internal/login"
 	"github.com/latchkey-auth/latchkey/internal/password"
 	"github.com/latchkey-auth/latchkey/internal/session"
@@ -57,14 +58,14 @@ func newOffice(t *testing.T) office {
 		t.Fatal(err)
 	}
 	hasher := password.NewHasher(password.Options{Wait: time.Minute})
-	limits := throttle.New(throttle.Options{Enabled: true, Burst: 3, Every: time.Minute})
+	limits := throttle.New(throttle.Options{Enabled: true, Counters: counters.In(store), Burst: 3, Every: time.Minute})
 	failures := login.NewFailures(store, log)
 	return office{account.New(account.Options{
 		Store: store, Sessions: sessions, Revoked: revoked, Hasher: hasher, Policy: policy,
 		Throttle: limits, Failures: failures,
 		RegistrationRoles: []auth.Role{auth.RoleEmployee, auth.RoleClient}, Now: time.Now,
 	}), t, login.New(login.Options{
-		Store: store, Sessions: sessions, Hasher: hasher, Throttle: limits, Failures: failures, Now: time.Now,
+		Store: store, Sessions: sessions, Hasher: hasher, Throttle: limits, Failures: failures, Now: time.Now, Log: log,
 	})}
 }
 

@@ -115,7 +115,10 @@ func (s *Service) ResetPassword(ctx context.Context, r Reset, c auth.Client) err
 			return nil, "", err
 		}
 		ended, err := tx.RevokeSessions(ctx, u.ID, "", now)
-		return signedOut(u.ID, ended, now), fmt.Sprintf("sessions ended: %d", len(ended)), err
+		if err != nil {
+			return nil, "", err
+		}
+		return signedOut(u.ID, ended, now), fmt.Sprintf("sessions ended: %d", len(ended)), s.liftGuesses(ctx, tx, u.ID)
 	})
 	if errors.Is(err, auth.ErrNotFound) {
 		err = linkError() // Of two at once, the other one has spent it.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
 	"github.com/latchkey-auth/latchkey/internal/breach"
+	"github.com/latchkey-auth/latchkey/internal/counters"
 	"github.com/latchkey-auth/latchkey/internal/password"
 	"github.com/latchkey-auth/latchkey/internal/session"
 	"github.com/latchkey-auth/latchkey/internal/throttle"
@@ -121,6 +122,9 @@ func (s *Service) open(ctx context.Context, r Registration, c auth.Client, event
 		if row, err = tx.InsertSession(ctx, u.ID, draft, now); err != nil {
 			return err
 		}
+		if err = counters.Apply(ctx, tx, s.Throttle.Known(u.ID, addr)); err != nil {
+			return err
+		}
 		return tx.InsertEvent(ctx, auth.Event{
 			At: now, Kind: event, UserID: u.ID, ActorID: u.ID, SessionID: row.ID, Client: c,
 		})
@@ -216,27 +220,33 @@ func (s *Service) UpdateProfile(ctx context.Context, a session.Access, p Profile
 // sessions it ended. The caller's session goes on.
 //
 // Errors: Invalid with the fields old_password and password; TooMany, since
-// guesses at the old password are counted as logins; Unavailable when too many
+// guesses at the old password are counted by session; Unavailable when too many
 // passwords are being hashed; Conflict when the password was changed meanwhile.
-func (s *Service) ChangePassword(ctx context.Context, a session.Access, p PasswordChange, c auth.Client) (int, error) {
+func (s *Service) ChangePassword(ctx context.Context, a session.Access, p PasswordChange, c auth.Client) (_ int, err error) {
 	u, err := s.Sessions.User(ctx, a)
 	if err != nil {
 		return 0, err
 	}
-	addr, _ := netip.ParseAddr(c.Address)
-	place, wait := s.Throttle.Attempt(u.EmailKey, addr)
-	if place == nil {
-		return 0, &auth.Error{Kind: auth.TooMany, Code: auth.CodeThrottled, RetryAfter: wait}
+	place, wait, err := s.Throttle.AttemptIn(ctx, u.ID, a.SessionID)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("change the password of user %d: %w", u.ID, err)
+	case place == nil:
+		return 0, counters.TooMany(wait)
 	}
 	right, _, err := s.Hasher.Verify(ctx, p.Old, u.Password)
 	if err != nil {
-		place.GiveBack()
+		s.giveBack(ctx, place)
 		return 0, hashError(err, "verify")
 	}
+	// With the change the place is given back; without it, here.
+	defer func() {
+		if right && err != nil {
+			s.giveBack(ctx, place)
+		}
+	}()
 	var fields auth.Fields
-	if right {
-		place.GiveBack()
-	} else {
+	if !right {
 		s.Failures.Add(u.ID, c.Address, s.Now())
 		fields.Add("old_password", auth.Problem{Code: auth.CodeOldPassword})
 	}
@@ -273,7 +283,12 @@ func (s *Service) ChangePassword(ctx context.Context, a session.Access, p Passwo
 			return nil, "", err
 		}
 		var rows []auth.Revocation
-		ended, rows, err = session.EndAllBut(ctx, tx, a, now)
+		if ended, rows, err = session.EndAllBut(ctx, tx, a, now); err != nil {
+			return nil, "", err
+		}
+		if err = counters.Apply(ctx, tx, place.Success()); err != nil {
+			return nil, "", err
+		}
 		return rows, fmt.Sprintf("sessions ended: %d", len(ended)), err
 	})
 	return len(ended), err
@@ -310,7 +325,10 @@ func (s *Service) SetPassword(ctx context.Context, userID int64, pw string) erro
 			return nil, "", err
 		}
 		ended, err := tx.RevokeSessions(ctx, userID, "", now)
-		return signedOut(userID, ended, now), "", err
+		if err != nil {
+			return nil, "", err
+		}
+		return signedOut(userID, ended, now), "", s.liftGuesses(ctx, tx, userID)
 	})
 }
 

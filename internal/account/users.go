@@ -509,6 +509,9 @@ func (s *Service) Delete(ctx context.Context, by *Actor, userID int64, versions 
 		if _, err = in.RevokeSessions(ctx, userID, "", in.now); err != nil {
 			return nil, err
 		}
+		if err = in.DropCounters(ctx, userID); err != nil {
+			return nil, err
+		}
 		e := in.by.event(auth.EventUserDeleted, userID, in.now)
 		e.Changes = []auth.Change{{Field: "email", Before: u.Email}, {Field: "role", Before: string(u.Role)}}
 		return generation(u, in.now), in.InsertEvent(ctx, e)

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -31,6 +32,16 @@ func (a *acts) SessionsOf(context.Context, auth.User, int64) ([]auth.Session, er
 
 func (a *acts) Audit(context.Context, auth.User, auth.AuditFilter) ([]auth.AuditEvent, error) {
 	return nil, nil
+}
+
+func (a *acts) Throttled(context.Context, auth.CounterFilter) ([]account.Throttled, error) {
+	return nil, nil
+}
+
+func (a *acts) Lift(context.Context, *account.Actor, string) error { return nil }
+
+func (a *acts) Remember(old string, userID int64) (string, time.Duration) {
+	return fmt.Sprintf("%s%d", old, userID), time.Hour
 }
 
 func (a *acts) Stats(context.Context, int) (account.Stats, error) { return account.Stats{}, nil }

@@ -40,7 +40,14 @@ type Services interface {
 
 // Logins is what of package login is needed here.
 type Logins interface {
-	Password(ctx context.Context, email auth.Email, password string, c auth.Client) (session.Tokens, auth.User, error)
+	Password(ctx context.Context, email auth.Email, password string, c auth.Client, device string) (session.Tokens, auth.User, error)
+}
+
+// Devices remembers browsers that somebody has signed in with.
+type Devices interface {
+	// Remember gives what the browser is to keep, and for how long; old is what
+	// it kept until now.
+	Remember(old string, userID int64) (value string, keep time.Duration)
 }
 
 // Accounts is what of package account is needed here.
@@ -65,6 +72,8 @@ type Accounts interface {
 	CheckReset(ctx context.Context, token string) (auth.User, time.Time, error)
 	ResetPassword(ctx context.Context, r account.Reset, c auth.Client) error
 	CheckSetup(ctx context.Context, token string) (time.Time, error)
+	Throttled(ctx context.Context, f auth.CounterFilter) ([]account.Throttled, error)
+	Lift(ctx context.Context, by *account.Actor, key string) error
 	SetUp(ctx context.Context, token string, r account.Registration, c auth.Client) (session.Tokens, auth.User, error)
 }
 
@@ -74,6 +83,7 @@ type Options struct {
 	Logins   Logins
 	Accounts Accounts
 	Services Services
+	Devices  Devices
 	// Sealer keeps cursors from being forged.
 	Sealer Sealer
 	// System tells what this server is.

@@ -95,7 +95,7 @@ func (a *acts) Verify(_ context.Context, token string) error {
 	return nil
 }
 
-func (a *acts) Password(_ context.Context, email auth.Email, password string, _ auth.Client) (session.Tokens, auth.User, error) {
+func (a *acts) Password(_ context.Context, email auth.Email, password string, _ auth.Client, _ string) (session.Tokens, auth.User, error) {
 	if a.password != nil {
 		if err := a.password(email, password); err != nil {
 			return session.Tokens{}, auth.User{}, err
@@ -176,7 +176,7 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // serve makes the API over acts; change may alter the options.
 func serve(a *acts, change ...func(*api.Options)) http.Handler {
 	o := api.Options{
-		Sessions: a, Logins: a, Accounts: a, Services: a,
+		Sessions: a, Logins: a, Accounts: a, Services: a, Devices: a,
 		System:            func(context.Context) (api.System, error) { return api.System{StartedAt: noon}, nil },
 		Doctor:            func(context.Context) (api.Diagnosis, error) { return api.Diagnosis{CheckedAt: noon}, nil },
 		Log:               slog.New(slog.DiscardHandler),

@@ -52,11 +52,13 @@ func carriageOf(r *http.Request) (carriage, error) {
 const (
 	plainAccess  = "latchkey_access"
 	plainRefresh = "latchkey_refresh"
+	plainDevice  = "latchkey_device"
 	tlsAccess    = "__Host-latchkey_access"
 	tlsRefresh   = "__Secure-latchkey_refresh"
+	tlsDevice    = "__Secure-latchkey_device"
 )
 
-// refreshPath is where the refresh token's cookie is sent to.
+// refreshPath is where the refresh token's cookie is sent to, and the device's.
 const refreshPath = "/api/auth/"
 
 // hybridMark is put before the refresh token in the cookie of a session in
@@ -151,6 +153,30 @@ func (a *API) setCookies(h http.Header, c carriage, t session.Tokens) {
 // expireCookies takes both cookies back.
 func (a *API) expireCookies(h http.Header) {
 	h["Set-Cookie"] = []string{a.accessSetCookie("", 0), a.refreshSetCookie("", 0)}
+}
+
+// deviceCookie gives what the browser keeps of its earlier sign-ins, "" for
+// nothing. It outlives sessions and is no credential: with it guesses are counted
+// apart from strangers'.
+func (a *API) deviceCookie(r *http.Request) string {
+	if len(r.Header["Cookie"]) == 0 {
+		return ""
+	}
+	v, _ := cookie(r, a.deviceCookieName())
+	return v
+}
+
+func (a *API) deviceCookieName() string {
+	if a.SecureCookies {
+		return tlsDevice
+	}
+	return plainDevice
+}
+
+// rememberDevice lets the browser keep that somebody has signed in with it.
+func (a *API) rememberDevice(h http.Header, r *http.Request, userID int64) {
+	value, keep := a.Devices.Remember(a.deviceCookie(r), userID)
+	h["Set-Cookie"] = append(h["Set-Cookie"], a.setCookie(a.deviceCookieName(), value, refreshPath, int64(keep.Seconds())))
 }
 
 func (a *API) accessSetCookie(value string, seconds int64) string {

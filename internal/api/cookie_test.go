@@ -28,6 +28,7 @@ const (
 	hybridSet    = "=hybrid.r.r.r; Path=/api/auth/; Max-Age=259200; HttpOnly; SameSite=Lax"
 	accessUnset  = "=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
 	refreshUnset = "=; Path=/api/auth/; Max-Age=0; HttpOnly; SameSite=Lax"
+	deviceSet    = "; Path=/api/auth/; Max-Age=3600; HttpOnly; SameSite=Lax"
 )
 
 // expired are the lines that take both cookies back.
@@ -85,10 +86,10 @@ func TestCarriage(t *testing.T) {
 			t.Parallel()
 			for _, over := range []struct {
 				change                func(*api.Options)
-				access, refresh, ends string
+				access, refresh, device, ends string
 			}{
-				{func(*api.Options) {}, "latchkey_access", "latchkey_refresh", ""},
-				{secure, "__Host-latchkey_access", "__Secure-latchkey_refresh", "; Secure"},
+				{func(*api.Options) {}, "latchkey_access", "latchkey_refresh", "latchkey_device", ""},
+				{secure, "__Host-latchkey_access", "__Secure-latchkey_refresh", "__Secure-latchkey_device", "; Secure"},
 			} {
 				r := request(c.route + "\n\n" + body)
 				if c.mode != "" {
@@ -96,14 +97,18 @@ func TestCarriage(t *testing.T) {
 				}
 				w := do(t, serve(&acts{}, over.change), r)
 				expect(t, w, c.status, c.body)
+				// Who signs in leaves the browser known; a refresh does not.
+				device := map[string][]string{
+					login: {over.device + "=7" + deviceSet + over.ends}, register: {over.device + "=8" + deviceSet + over.ends},
+				}[c.route]
 				switch c.mode {
 				case "":
 					cookies(t, w)
 				case "cookie":
-					cookies(t, w, over.access+accessSet+over.ends, over.refresh+refreshSet+over.ends)
+					cookies(t, w, append([]string{over.access + accessSet + over.ends, over.refresh + refreshSet + over.ends}, device...)...)
 				case "hybrid":
 					// The access token of an earlier cookie mode is taken back.
-					cookies(t, w, over.access+accessUnset+over.ends, over.refresh+hybridSet+over.ends)
+					cookies(t, w, append([]string{over.access + accessUnset + over.ends, over.refresh + hybridSet + over.ends}, device...)...)
 				}
 				have := w.Body.String()
 				if c.mode == "cookie" && strings.Contains(have, pair.Access) || c.mode != "" && strings.Contains(have, pair.Refresh) {
@@ -167,7 +172,8 @@ func TestMaxAgeIsNotNegative(t *testing.T) {
 	w := do(t, serve(&acts{}, late), request("POST /api/auth/login/\nAuth-Mode: cookie\n\n"+`{"email":"a@example.com","password":"p"}`))
 	cookies(t, w,
 		"latchkey_access=a.a.a; Path=/; Max-Age=0; HttpOnly; SameSite=Lax",
-		"latchkey_refresh=r.r.r; Path=/api/auth/; Max-Age=172800; HttpOnly; SameSite=Lax")
+		"latchkey_refresh=r.r.r; Path=/api/auth/; Max-Age=172800; HttpOnly; SameSite=Lax",
+		"latchkey_device=7"+deviceSet)
 }
 
 // TestAccessCookie says when the cookie is the credential: only where there is

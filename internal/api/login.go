@@ -19,7 +19,7 @@ func (a *API) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	tokens, u, err := a.Logins.Password(r.Context(), in.email, in.text("password"), a.Client(r))
+	tokens, u, err := a.Logins.Password(r.Context(), in.email, in.text("password"), a.Client(r), a.deviceCookie(r))
 	if err != nil {
 		return err
 	}
@@ -40,6 +40,7 @@ func (a *API) signedIn(w http.ResponseWriter, r *http.Request, status int, messa
 			}
 		}
 		a.setCookies(w.Header(), mode, t)
+		a.rememberDevice(w.Header(), r, u.ID)
 	}
 	answer(w, r, status, func(b []byte) []byte { return appendSignedIn(b, message, u, mode, t) })
 }

@@ -125,6 +125,8 @@ func (a *API) table() []route {
 		{path: "/api/audit/", who: bearer, errors: bare, patience: exportPatience, methods: []method{
 			{http.MethodGet, a.audit, auth.UsersHistory},
 		}},
+		{path: "/api/throttle/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.throttled, auth.ThrottleLift}}},
+		{path: "/api/throttle/{id}/", who: bearer, errors: bare, methods: []method{{http.MethodDelete, a.liftThrottle, auth.ThrottleLift}}},
 		{path: "/api/stats/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.stats, auth.StatsRead}}},
 		{path: "/api/system/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.system, auth.SystemRead}}},
 		{path: "/api/doctor/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.doctor, auth.SystemRead}}},

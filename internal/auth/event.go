@@ -32,6 +32,13 @@ const (
 	EventKeyChanged      EventKind = "key_changed"
 	EventAllSessionsEnd  EventKind = "all_sessions_ended"
 	EventRestored        EventKind = "restored"
+	// EventAddressBlocked: too many different e-mail addresses failed from one
+	// client address.
+	EventAddressBlocked EventKind = "address_blocked"
+	// EventGuessesEnded: so many passwords in a row were wrong that unknown
+	// devices may try no more.
+	EventGuessesEnded   EventKind = "guesses_ended"
+	EventThrottleLifted EventKind = "throttle_lifted"
 )
 
 // Event is a row of the audit trail, written in its act's own transaction.
@@ -67,7 +74,7 @@ func EventKinds() []EventKind {
 		EventSessionLimit, EventSessionAdopted, EventPasswordChanged, EventRoleChanged, EventProfileChanged,
 		EventActivated, EventDeactivated, EventUserCreated, EventUserDeleted, EventUserChanged, EventSignedOut,
 		EventResetLink, EventPasswordReset, EventSetUp, EventServiceKey, EventKeyChanged, EventAllSessionsEnd,
-		EventRestored,
+		EventRestored, EventAddressBlocked, EventGuessesEnded, EventThrottleLifted,
 	}
 }
 

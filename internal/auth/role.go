@@ -52,6 +52,9 @@ const (
 	StatsRead Permission = "stats.read"
 	// SystemRead shows version, database, keys and the settings in force.
 	SystemRead Permission = "system.read"
+	// ThrottleLift shows what was tried without success, by account and by
+	// address, and lifts the limits.
+	ThrottleLift Permission = "throttle.lift"
 	// OwnOthers shows, among what happened on one's own account, what others
 	// did there.
 	OwnOthers Permission = "own.others"
@@ -61,7 +64,7 @@ const (
 func Permissions() []Permission {
 	return []Permission{
 		UsersRead, UsersCreate, UsersEdit, UsersGrant, UsersDeactivate, UsersLogout, UsersReset, UsersHistory,
-		UsersDelete, AuditRead, StatsRead, SystemRead, OwnOthers,
+		UsersDelete, AuditRead, StatsRead, SystemRead, ThrottleLift, OwnOthers,
 	}
 }
 
@@ -95,7 +98,7 @@ var powers = map[Role]power{
 			UsersDeactivate: everybody, UsersLogout: everybody, UsersReset: everybody, UsersHistory: everybody,
 			UsersDelete: everybody,
 		},
-		others: []Permission{AuditRead, StatsRead, SystemRead, OwnOthers},
+		others: []Permission{AuditRead, StatsRead, SystemRead, ThrottleLift, OwnOthers},
 	},
 	RoleManager: {
 		users: map[Permission][]Role{

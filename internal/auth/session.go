@@ -71,6 +71,9 @@ type Opening struct {
 	// Event is written with the session; its UserID, SessionID, Client and At
 	// are filled in by the store.
 	Event EventKind
+	// Counting, when not nil, is done with it: what the attempt took is given
+	// back. Where it answers an error no session is opened.
+	Counting *Counting
 }
 
 // Opened is the answer to an Opening.

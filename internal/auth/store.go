@@ -20,6 +20,8 @@ type Store interface {
 	Rotate(ctx context.Context, r Rotation) (Rotated, error)
 	OpenSession(ctx context.Context, o Opening) (Opened, error)
 	RevokeSession(ctx context.Context, r Revoking) (Revoked, error)
+	// Count is one too: each login begins with it.
+	Count(ctx context.Context, c Counting) error
 
 	// Update runs fn in one transaction and commits it if fn returns nil. fn
 	// may run more than once (a retry, a batch that is run again singly), so
@@ -52,11 +54,12 @@ type Reader interface {
 	EventReader
 	LinkReader
 	ServiceKeyReader
+	CounterReader
 }
 
 // Tx is what can be done in a transaction. Locks are taken in this order: the
-// guard row (LockAdmins), users by id, sessions by id, the clock (Revoke): an
-// act keeps to it.
+// guard row (LockAdmins), users by id, sessions by id, counters by key, the clock
+// (Revoke): an act keeps to it.
 type Tx interface {
 	Reader
 	UserWriter
@@ -66,6 +69,7 @@ type Tx interface {
 	EventWriter
 	LinkWriter
 	ServiceKeyWriter
+	CounterWriter
 }
 
 // UserReader reads users. They answer ErrNotFound where there is none.
@@ -149,7 +153,7 @@ type SessionWriter interface {
 	// gives the number of sessions ended.
 	EndAll(ctx context.Context, now time.Time) (int64, error)
 	// Sweep removes rows that nobody can need any more: revocations past Until,
-	// links that have expired, events and samples before eventsBefore, at most
+	// links and counters that have expired, events and samples before eventsBefore, at most
 	// limit of each, and, of the
 	// limit sessions that follow the id after, those past Until. It gives how
 	// many went and the id to go on after, "" once the last session has been

@@ -108,8 +108,9 @@ const (
 // Throttle is the limits on attempts; design.md, "Throttle".
 type Throttle struct {
 	Enabled bool     `key:"enabled" default:"true" help:"Whether attempts are limited at all."`
-	Account int      `key:"account" default:"10" range:"1-1000000" help:"Failed attempts per account in a window, on login and password change."`
-	Address int      `key:"address" default:"30" range:"1-1000000" help:"Failed attempts per client address in a window; IPv6 is counted by /64."`
+	Account int      `key:"account" default:"10" range:"1-100" help:"Failed attempts per account in a window; devices that it knows, and sessions that change the password, have as many each. Whatever it is, delays grow with failures in a row and unknown devices have 100."`
+	Address int      `key:"address" default:"30" range:"1-1000000" help:"Failed logins per client address in a window; IPv6 is counted by /64."`
+	Emails  int      `key:"emails" default:"20" range:"1-1000" help:"Different e-mail addresses that may fail from one client address in an hour; one more blocks its logins for a window."`
 	Window  Duration `key:"window" default:"15m" range:"1s-7d" help:"The length of that window."`
 	Burst   int      `key:"burst" default:"100" range:"1-1000000" help:"Registrations that one address may make at once."`
 	Every   Duration `key:"every" default:"30s" range:"1s-1d" help:"How long until an address that has used them up may register once more."`

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
+	"log/slog"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/counters"
 	"github.com/latchkey-auth/latchkey/internal/password"
 	"github.com/latchkey-auth/latchkey/internal/session"
 	"github.com/latchkey-auth/latchkey/internal/throttle"
@@ -21,6 +22,7 @@ type Options struct {
 	Throttle *throttle.Throttle
 	Failures *Failures
 	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // Service is the acts of signing in. It is safe for concurrent use.
@@ -35,33 +37,32 @@ func New(o Options) *Service { return &Service{o} }
 // cost a hash like a wrong password and get the same answer at the same time,
 // that of the slowest hash of any user: an error of kind BadCredentials.
 // TooMany comes from the throttle, before any hash;
-// Unavailable when too many passwords are being checked already.
-func (s *Service) Password(ctx context.Context, email auth.Email, pw string, c auth.Client) (session.Tokens, auth.User, error) {
+// Unavailable when too many passwords are being checked already. device is what
+// the browser kept of the last time (throttle.Remember), "" for none.
+func (s *Service) Password(ctx context.Context, email auth.Email, pw string, c auth.Client, device string) (session.Tokens, auth.User, error) {
 	refused := func(err error) (session.Tokens, auth.User, error) { return session.Tokens{}, auth.User{}, err }
 
+	u, err := s.Store.Read().UserByEmail(ctx, email.Key)
+	if err != nil && !errors.Is(err, auth.ErrNotFound) {
+		return refused(fmt.Errorf("look up e-mail: %w", err))
+	}
 	// The attempt takes its place before the hash, so that guesses made at the
 	// same time cannot exceed the limit; one that ends without a verdict gives
 	// it back.
-	addr, _ := netip.ParseAddr(c.Address)
-	place, wait := s.Throttle.Attempt(email.Key, addr)
-	if place == nil {
-		return refused(&auth.Error{Kind: auth.TooMany, Code: auth.CodeThrottled, RetryAfter: wait})
-	}
-	u, err := s.Store.Read().UserByEmail(ctx, email.Key)
-	if err != nil && !errors.Is(err, auth.ErrNotFound) {
-		place.GiveBack()
-		return refused(fmt.Errorf("look up e-mail: %w", err))
+	place, err := s.attempt(ctx, u.ID, email, c, device)
+	if err != nil {
+		return refused(err)
 	}
 	verdict, err := s.Hasher.Judge(ctx, pw, u.Password)
 	if err != nil {
-		place.GiveBack()
+		s.giveBack(ctx, place)
 		if busy := new(password.BusyError); errors.As(err, &busy) {
 			return refused(&auth.Error{Kind: auth.Unavailable, Code: auth.CodeBusy, RetryAfter: busy.RetryAfter})
 		}
 		return refused(fmt.Errorf("verify password: %w", err))
 	}
 	if !verdict.OK || !u.IsActive {
-		s.Failures.Add(u.ID, c.Address, s.Now())
+		s.failed(ctx, place, u.ID, c)
 		verdict.Settle(ctx)
 		return refused(&auth.Error{Kind: auth.BadCredentials, Code: auth.CodeBadCredentials})
 	}
@@ -73,16 +74,19 @@ func (s *Service) Password(ctx context.Context, email auth.Email, pw string, c a
 		// Without a place to hash in, the upgrade waits for the next login.
 		opening.Rehash, err = s.Hasher.Hash(ctx, pw)
 		if busy := new(password.BusyError); err != nil && !errors.As(err, &busy) {
-			place.GiveBack()
+			s.giveBack(ctx, place)
 			return refused(fmt.Errorf("hash password again: %w", err))
 		}
 	}
+	// With the session the place is given back.
+	opening.Counting = counters.Counting(place.Success())
 	tokens, u, err := s.Sessions.Open(ctx, opening)
-	if auth.IsKind(err, auth.BadCredentials) {
-		s.Failures.Add(opening.UserID, c.Address, s.Now())
+	switch {
+	case auth.IsKind(err, auth.BadCredentials):
+		s.failed(ctx, place, opening.UserID, c)
 		verdict.Settle(ctx)
-		return refused(err)
+	case err != nil && !auth.IsKind(err, auth.TooMany):
+		s.giveBack(ctx, place)
 	}
-	place.GiveBack()
 	return tokens, u, err
 }

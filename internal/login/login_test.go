@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/counters"
 	"github.com/latchkey-auth/latchkey/internal/login"
 	"github.com/latchkey-auth/latchkey/internal/password"
 	"github.com/latchkey-auth/latchkey/internal/session"
@@ -57,8 +58,8 @@ func newDoor(t *testing.T, encoded string) door {
 			AccessLifetime: 3 * time.Hour, RefreshLifetime: 72 * time.Hour, SessionMax: 720 * time.Hour, Now: time.Now, Log: log,
 		}),
 		Hasher:   password.NewHasher(password.Options{Wait: time.Minute}),
-		Throttle: throttle.New(throttle.Options{Enabled: true}),
-		Failures: login.NewFailures(store, log), Now: time.Now,
+		Throttle: throttle.New(throttle.Options{Enabled: true, Counters: counters.In(store)}),
+		Failures: login.NewFailures(store, log), Now: time.Now, Log: log,
 	}), t, auth.User{}}
 	if encoded == "" {
 		if encoded, err = d.Hasher.Hash(t.Context(), right); err != nil {
@@ -120,7 +121,7 @@ func TestPassword(t *testing.T) {
 			if test.before != nil {
 				test.before(d)
 			}
-			tokens, u, err := d.Password(t.Context(), email(t, test.mail), test.password, auth.Client{Address: "192.0.2.1", UserAgent: "test"})
+			tokens, u, err := d.Password(t.Context(), email(t, test.mail), test.password, auth.Client{Address: "192.0.2.1", UserAgent: "test"}, "")
 			if test.want != 0 {
 				if !auth.IsKind(err, test.want) || tokens != (session.Tokens{}) {
 					t.Fatalf("got %v and tokens %v, want kind %d", err, tokens, test.want)
@@ -176,7 +177,7 @@ func TestRehash(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() {
-			if _, _, err := d.Password(t.Context(), email(t, "ada@example.com"), right, auth.Client{}); err != nil {
+			if _, _, err := d.Password(t.Context(), email(t, "ada@example.com"), right, auth.Client{}, ""); err != nil {
 				t.Error(err)
 			}
 		})
@@ -189,7 +190,7 @@ func TestRehash(t *testing.T) {
 	if u.CredentialVersion != d.user.CredentialVersion {
 		t.Errorf("version moved from %d to %d", d.user.CredentialVersion, u.CredentialVersion)
 	}
-	if _, _, err := d.Password(t.Context(), email(t, "ada@example.com"), right, auth.Client{}); err != nil {
+	if _, _, err := d.Password(t.Context(), email(t, "ada@example.com"), right, auth.Client{}, ""); err != nil {
 		t.Errorf("with the new hash: %v", err)
 	}
 }
@@ -199,7 +200,7 @@ func TestRehash(t *testing.T) {
 func TestThrottle(t *testing.T) {
 	d := newDoor(t, "")
 	for range 15 {
-		if _, _, err := d.Password(t.Context(), email(t, "ada@example.com"), right, auth.Client{}); err != nil {
+		if _, _, err := d.Password(t.Context(), email(t, "ada@example.com"), right, auth.Client{}, ""); err != nil {
 			t.Fatalf("right password: %v", err)
 		}
 	}
@@ -210,7 +211,7 @@ func TestThrottle(t *testing.T) {
 	)
 	for range 100 {
 		wg.Go(func() {
-			_, _, err := d.Password(t.Context(), email(t, "ada@example.com"), "wrong", auth.Client{})
+			_, _, err := d.Password(t.Context(), email(t, "ada@example.com"), "wrong", auth.Client{}, "")
 			var e *auth.Error
 			if !errors.As(err, &e) {
 				t.Errorf("got %v", err)
@@ -260,7 +261,8 @@ func TestAddressCounter(t *testing.T) {
 	addr := netip.MustParseAddr("192.0.2.7")
 	throttled := 0
 	for i := range 35 {
-		_, _, err := d.Password(t.Context(), email(t, fmt.Sprintf("nobody%d@example.com", i)), "x", auth.Client{Address: addr.String()})
+		// Fifteen different e-mails: more than 20 would block the address.
+		_, _, err := d.Password(t.Context(), email(t, fmt.Sprintf("nobody%d@example.com", i%15)), "x", auth.Client{Address: addr.String()}, "")
 		if auth.IsKind(err, auth.TooMany) {
 			throttled++
 		}

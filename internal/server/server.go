@@ -20,6 +20,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/api"
 	"github.com/latchkey-auth/latchkey/internal/auth"
 	"github.com/latchkey-auth/latchkey/internal/config"
+	"github.com/latchkey-auth/latchkey/internal/counters"
 	"github.com/latchkey-auth/latchkey/internal/keyring"
 	"github.com/latchkey-auth/latchkey/internal/login"
 	"github.com/latchkey-auth/latchkey/internal/password"
@@ -122,6 +123,7 @@ type acts struct {
 	sessions *session.Service
 	logins   *login.Service
 	accounts *account.Service
+	throttle *throttle.Throttle
 }
 
 func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys keyring.Options, log *slog.Logger, now func() time.Time) (*acts, error) {
@@ -161,13 +163,18 @@ func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys key
 	if err != nil {
 		return nil, err
 	}
+	secret, err := ring.Secret(ctx, "throttle")
+	if err != nil {
+		return nil, fmt.Errorf("what counters are keyed with: %w", err)
+	}
 	limits := throttle.New(throttle.Options{
-		Enabled: cfg.Throttle.Enabled, Now: now,
-		Account: cfg.Throttle.Account, Address: cfg.Throttle.Address, Window: cfg.Throttle.Window.Std(),
+		Enabled: cfg.Throttle.Enabled, Now: now, Counters: counters.In(store), Secret: secret,
+		Account: cfg.Throttle.Account, Address: cfg.Throttle.Address, Emails: cfg.Throttle.Emails, Window: cfg.Throttle.Window.Std(),
 		Burst: cfg.Throttle.Burst, Every: cfg.Throttle.Every.Std(),
 	})
+	a.throttle = limits
 	a.logins = login.New(login.Options{
-		Store: store, Sessions: a.sessions, Hasher: hasher, Throttle: limits, Failures: a.failures, Now: now,
+		Store: store, Sessions: a.sessions, Hasher: hasher, Throttle: limits, Failures: a.failures, Now: now, Log: log,
 	})
 	a.accounts = account.New(account.Options{
 		Store: store, Sessions: a.sessions, Revoked: a.revoked, Hasher: hasher, Policy: policy, Breach: breached,
@@ -288,7 +295,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 
 	handler := api.New(api.Options{
 		Sessions: a.sessions, Logins: a.logins, Accounts: a.accounts, Services: a.accounts, Client: clientOf,
-		Sealer: a.ring, System: system(cfg, store, now()), Doctor: rounds.tell, Stopping: ctx.Done(),
+		Sealer: a.ring, Devices: a.throttle, System: system(cfg, store, now()), Doctor: rounds.tell, Stopping: ctx.Done(),
 		Log:               slog.New(requestLog{log.Handler()}),
 		RegistrationRoles: cfg.Registration.Roles, RegistrationOpen: cfg.Registration.Open,
 		HideSchema: !cfg.Docs.Public, Docs: pages.docs(), Now: now,

@@ -122,6 +122,11 @@ func OpenSession(ctx context.Context, t Tx, o auth.Opening) (auth.Opened, error)
 			return auth.Opened{}, fmt.Errorf("end surplus sessions: %w", err)
 		}
 	}
+	if o.Counting != nil {
+		if err := t.Count(ctx, *o.Counting); err != nil {
+			return auth.Opened{}, err
+		}
+	}
 	revoked, err := t.Revoke(ctx, sessionsEnded(ended)...)
 	if err != nil {
 		return auth.Opened{}, fmt.Errorf("open session: %w", err)

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+
+	"github.com/latchkey-auth/latchkey/internal/auth"
 )
 
 // ErrNoRows is what Row.Scan answers when there is no row. It is
@@ -43,4 +45,10 @@ type Engine interface {
 	SkipUserIDs(ctx context.Context, c Conn, n int64) error
 	// LockKeys makes this transaction the only one that changes keys.
 	LockKeys(ctx context.Context, c Conn) error
+	// LockCounters locks the counters of keys, which are sorted, and gives those
+	// that are there. It may give empty ones that are not: they are dropped or
+	// filled by SaveCounters.
+	LockCounters(ctx context.Context, c Conn, keys []string) (map[string]auth.Counter, error)
+	// SaveCounters stores and removes counters that are locked.
+	SaveCounters(ctx context.Context, c Conn, put []auth.Counter, drop []string) error
 }

@@ -277,7 +277,7 @@ func (t Tx) Sweep(ctx context.Context, now, eventsBefore time.Time, after string
 		query  string
 		before time.Time
 	}{
-		{sweepRevocations, now}, {sweepLinks, now}, {sweepEvents, eventsBefore}, {sweepSamples, eventsBefore},
+		{sweepRevocations, now}, {sweepLinks, now}, {sweepCounters, now}, {sweepEvents, eventsBefore}, {sweepSamples, eventsBefore},
 	} {
 		n, err := t.Exec(ctx, s.query, Micros(s.before), int64(limit))
 		if err != nil {

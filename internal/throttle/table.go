@@ -2,7 +2,6 @@ package throttle
 
 import (
 	"container/list"
-	"slices"
 	"time"
 )
 
@@ -19,20 +18,13 @@ type table struct {
 	levels  [levels + 1]list.List
 }
 
-// entry is a counter or a meter.
+// entry is a meter.
 type entry struct {
-	hash   uint64
-	places []time.Duration // a counter's, oldest first
-	until  time.Duration   // when it may be forgotten
+	hash  uint64
+	until time.Duration // when it may be forgotten
 
 	level          int
 	inAge, inLevel *list.Element
-}
-
-// expire drops the places up to and including a time.
-func (e *entry) expire(upTo time.Duration) {
-	n, _ := slices.BinarySearch(e.places, upTo+1)
-	e.places = slices.Delete(e.places, 0, n)
 }
 
 func newTable(size int) table {
@@ -89,7 +81,7 @@ func (t *table) remove(e *entry) {
 	t.levels[e.level].Remove(e.inLevel)
 }
 
-// sweep removes what has expired, idle longest first. Meters do not run empty
+// sweep removes what has run empty, idle longest first. Meters do not run empty
 // in the order in which they were touched, so one that is behind a full one
 // stays until that goes; it is also among the first to be taken over.
 func (t *table) sweep(now time.Duration) {

@@ -1,7 +1,14 @@
 package throttle
 
 import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"net/netip"
+	"strconv"
 	"sync/atomic"
 	"time"
 )
@@ -10,49 +17,41 @@ import (
 const (
 	DefaultAccount = 10
 	DefaultAddress = 30
+	DefaultEmails  = 20
 	DefaultWindow  = 15 * time.Minute
 	DefaultBurst   = 100
 	DefaultEvery   = 30 * time.Second
 )
 
-// Counters is where the counts are. An implementation is safe for concurrent
-// use, and each call is atomic.
-type Counters interface {
-	// Take takes one place in each of the counters keys, unless one of them
-	// already has limits[i] places that are younger than window; then it takes
-	// none and tells how long until every one of them has room. 0 means taken.
-	// A place is known by its key and its time.
-	Take(now time.Time, window time.Duration, keys []string, limits []int) (wait time.Duration)
-	// GiveBack frees the places that were taken at that time, where they are
-	// still held.
-	GiveBack(taken time.Time, keys []string)
-	// Meter is GCRA: it lets burst through at once and then one in every; 0
-	// means let through, otherwise it is the time until the next.
-	Meter(now time.Time, key string, burst int, every time.Duration) (wait time.Duration)
-}
-
 // Options are the limits. What is 0 has its default.
 type Options struct {
 	// Enabled says whether anything is limited at all.
 	Enabled bool
-	// Now is the clock; nil means time.Now. Differences count, so a clock that
-	// has a monotonic reading is not shaken by a change of the wall clock.
+	// Now is the clock; nil means time.Now.
 	Now func() time.Time
-	// Account and Address are the places per account and per client address
-	// in a Window.
+	// Account is the places per account, known device and session in a Window,
+	// Address those per client address.
 	Account, Address int
 	Window           time.Duration
+	// Emails is how many different e-mails may fail from an address in an hour.
+	Emails int
 	// Burst is how many registrations an address may make at once; then one in
 	// each Every.
 	Burst int
 	Every time.Duration
-	// Counters keeps the counts; nil means a Memory of the default size.
+	// Counters keeps the counts. It is required where Enabled is set.
 	Counters Counters
+	// Secret is what keys are hashed and devices are remembered with: the same on
+	// all nodes. nil is a random one.
+	Secret []byte
 }
 
 // Throttle limits attempts. It is safe for concurrent use.
 type Throttle struct {
-	o Options
+	o        Options
+	limits   limits
+	refusals *refusals
+	meters   *meters
 }
 
 // New gives a Throttle.
@@ -60,79 +59,390 @@ func New(o Options) *Throttle {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Account <= 0 {
-		o.Account = DefaultAccount
-	}
-	if o.Address <= 0 {
-		o.Address = DefaultAddress
+	for n, otherwise := range map[*int]int{&o.Account: DefaultAccount, &o.Address: DefaultAddress, &o.Emails: DefaultEmails, &o.Burst: DefaultBurst} {
+		if *n <= 0 {
+			*n = otherwise
+		}
 	}
 	if o.Window <= 0 {
 		o.Window = DefaultWindow
 	}
-	if o.Burst <= 0 {
-		o.Burst = DefaultBurst
-	}
 	if o.Every <= 0 {
 		o.Every = DefaultEvery
 	}
-	if o.Counters == nil {
-		o.Counters = NewMemory(0)
+	if o.Secret == nil {
+		o.Secret = make([]byte, 32)
+		_, _ = rand.Read(o.Secret) // never fails (crypto/rand)
 	}
-	return &Throttle{o}
+	return &Throttle{
+		o:        o,
+		limits:   limits{account: o.Account, address: o.Address, emails: o.Emails, window: o.Window},
+		refusals: newRefusals(maxRefusals),
+		meters:   newMeters(maxMeters),
+	}
 }
 
-// Attempt takes a place for one guess at an account's password from an
-// address, before the password is looked at. The account is any string that
-// is the same for every spelling of the same account (auth.Email.Key): an
-// account that does not exist is counted like one that does.
+// now is the clock as it is stored.
+func (t *Throttle) now() time.Time { return t.o.Now().Truncate(time.Microsecond) }
+
+// Guess is an attempt at an account's password.
+type Guess struct {
+	// UserID is whose account it is, 0 if there is none; Email is the e-mail's
+	// key (auth.Email.Key), which counts where there is none.
+	UserID int64
+	Email  string
+	// Address is the client's.
+	Address netip.Addr
+	// Device is what the browser kept of Remember; "" for none.
+	Device string
+}
+
+// keys are those of the counters that a guess may concern; "" for none.
+type keys struct {
+	account, address, pair, device string
+}
+
+func (k keys) list() []string {
+	var all []string
+	for _, key := range []string{k.account, k.address, k.pair, k.device} {
+		if key != "" {
+			all = append(all, key)
+		}
+	}
+	return all
+}
+
+// scene is the counters of keys; nil for none.
+type scene struct {
+	account, address, pair, device *Counter
+}
+
+func (k keys) scene(all []Counter, now time.Time) scene {
+	var s scene
+	i := 0
+	for _, place := range []struct {
+		key string
+		to  **Counter
+	}{{k.account, &s.account}, {k.address, &s.address}, {k.pair, &s.pair}, {k.device, &s.device}} {
+		if place.key != "" {
+			*place.to = &all[i]
+			fresh(&all[i], now)
+			i++
+		}
+	}
+	return s
+}
+
+func (t *Throttle) keys(g Guess) keys {
+	account := accountName(g.UserID, g.Email)
+	k := keys{account: t.key(kindAccount, account)}
+	if client := clientKey(g.Address); client != "" {
+		k.address = t.key(kindAddress, client)
+		k.pair = t.key(kindDevice, account, "address", client)
+	}
+	if device, ok := t.device(g.Device, g.UserID); ok {
+		k.device = t.key(kindDevice, account, "browser", device)
+	}
+	return k
+}
+
+// accountName is what all identifiers of an account have in common. An account
+// that does not exist has its e-mail alone.
+func accountName(userID int64, email string) string {
+	if userID != 0 {
+		return "user " + strconv.FormatInt(userID, 10)
+	}
+	return "email " + email
+}
+
+// key hashes what is counted: what is stored names nobody who is not known here.
+func (t *Throttle) key(parts ...string) string {
+	return hex.EncodeToString(t.mac("counter", parts...)[:16])
+}
+
+// mac is HMAC-SHA256 over a purpose and parts of any content.
+func (t *Throttle) mac(purpose string, parts ...string) []byte {
+	h := hmac.New(sha256.New, t.o.Secret)
+	for _, part := range append([]string{purpose}, parts...) {
+		var length [4]byte
+		binary.BigEndian.PutUint32(length[:], uint32(len(part))) //nolint:gosec // An e-mail or an address.
+		h.Write(length[:])
+		h.Write([]byte(part))
+	}
+	return h.Sum(nil)
+}
+
+// judge picks the counter that a guess is counted in beside its address, and
+// says how long it must wait and which counter wants it to.
+func (t *Throttle) judge(s scene, now time.Time) (counts *Counter, kind string, wait time.Duration, why *Counter) {
+	byAddress := s.address
+	switch {
+	case s.device != nil && s.device.Failures < Ceiling:
+		counts, kind, byAddress = s.device, kindDevice, nil
+	case s.pair != nil && s.pair.KnownUntil.After(now) && s.pair.Failures < Ceiling:
+		counts, kind = s.pair, kindDevice
+	default:
+		counts, kind = s.account, kindAccount
+	}
+	wait, _ = t.limits.wait(kind, counts, now)
+	why = counts
+	if byAddress != nil {
+		if w, _ := t.limits.wait(kindAddress, byAddress, now); w > wait {
+			wait, why = w, byAddress
+		}
+	}
+	return counts, kind, wait, why
+}
+
+// Attempt takes a place for one guess, before the password is looked at.
 //
 // Over a limit the place is nil and wait, always positive then, is the time
-// until the next attempt can succeed in taking one. Nothing is taken in either
-// counter then.
-func (t *Throttle) Attempt(account string, addr netip.Addr) (p *Place, wait time.Duration) {
+// until the next attempt can succeed in taking one. Nothing is taken in any
+// counter then. With an error nothing may be guessed: nobody knows whether
+// there is a place.
+func (t *Throttle) Attempt(ctx context.Context, g Guess) (p *Place, wait time.Duration, err error) {
 	if !t.o.Enabled {
-		return &Place{}, 0
+		return &Place{}, 0, nil
 	}
-	now := t.o.Now()
-	keys := []string{"attempt account " + account}
-	limits := []int{t.o.Account}
-	if client := clientKey(addr); client != "" {
-		keys = append(keys, "attempt address "+client)
-		limits = append(limits, t.o.Address)
+	k := t.keys(g)
+	now := t.now()
+	id := k.own()
+	wait, look := t.refusals.of(now, id, k)
+	if wait > 0 {
+		return nil, wait, nil
 	}
-	if wait := t.o.Counters.Take(now, t.o.Window, keys, limits); wait > 0 {
-		return nil, wait
+	if look {
+		// It was refused of late: one that is refused again shall not lock and
+		// write.
+		all, err := t.o.Counters.Counters(ctx, k.list())
+		if err != nil {
+			return nil, 0, err
+		}
+		if _, _, wait, why := t.judge(k.scene(all, now), now); wait > 0 {
+			t.refusals.note(now, id, why.Key, k, wait)
+			return nil, wait, nil
+		}
 	}
-	return &Place{counters: t.o.Counters, taken: now, keys: keys}, 0
+	var refusedBy string
+	err = t.o.Counters.Count(ctx, Change{k.list(), func(all []Counter) (*Notice, error) {
+		p, wait, refusedBy = nil, 0, ""
+		s := k.scene(all, now)
+		counts, kind, w, why := t.judge(s, now)
+		if w > 0 {
+			wait, refusedBy = w, why.Key
+			return nil, nil
+		}
+		p = &Place{t: t, keys: k, user: g.UserID, client: clientKey(g.Address), counts: counts.Key, taken: now}
+		t.limits.take(kind, counts, now)
+		counts.UserID = g.UserID
+		if kind == kindDevice {
+			counts.Address = p.client
+		}
+		if s.address != nil && counts != s.device {
+			t.limits.take(kindAddress, s.address, now)
+			s.address.Address = p.client
+		}
+		if counts.Failures == Ceiling && g.UserID != 0 {
+			return &Notice{What: NoticeCeiling, At: now, UserID: g.UserID, Address: p.client, Count: Ceiling}, nil
+		}
+		return nil, nil
+	}})
+	if err != nil {
+		return nil, 0, err
+	}
+	if wait > 0 {
+		t.refusals.note(now, id, refusedBy, k, wait)
+	}
+	return p, wait, nil
 }
 
-// Register counts one registration from an address. When ok is false nothing
-// has been counted and wait is the time until one more may be made.
+// AttemptIn takes a place for one guess at the old password from a session of a
+// user's ("" for one that has no id): nobody else's failures are in its way.
+func (t *Throttle) AttemptIn(ctx context.Context, userID int64, session string) (p *Place, wait time.Duration, err error) {
+	if !t.o.Enabled {
+		return &Place{}, 0, nil
+	}
+	now := t.now()
+	k := keys{account: t.key(kindSession, strconv.FormatInt(userID, 10), session)}
+	wait, look := t.refusals.of(now, k.own(), k)
+	if wait > 0 {
+		return nil, wait, nil
+	}
+	if look {
+		all, err := t.o.Counters.Counters(ctx, k.list())
+		if err != nil {
+			return nil, 0, err
+		}
+		if wait, _ := t.limits.wait(kindSession, k.scene(all, now).account, now); wait > 0 {
+			t.refusals.note(now, k.own(), k.account, k, wait)
+			return nil, wait, nil
+		}
+	}
+	err = t.o.Counters.Count(ctx, Change{k.list(), func(all []Counter) (*Notice, error) {
+		c := k.scene(all, now).account
+		p = nil
+		if wait, _ = t.limits.wait(kindSession, c, now); wait > 0 {
+			return nil, nil
+		}
+		p = &Place{t: t, keys: k, user: userID, counts: c.Key, taken: now, within: true}
+		t.limits.take(kindSession, c, now)
+		c.UserID = userID
+		return nil, nil
+	}})
+	if err != nil {
+		return nil, 0, err
+	}
+	if wait > 0 {
+		t.refusals.note(now, k.own(), k.account, k, wait)
+	}
+	return p, wait, nil
+}
+
+// Register counts one registration from an address, on this node alone. When
+// ok is false nothing has been counted and wait is the time until one more may
+// be made.
 func (t *Throttle) Register(addr netip.Addr) (wait time.Duration, ok bool) {
 	client := clientKey(addr)
 	if !t.o.Enabled || client == "" {
 		return 0, true
 	}
-	wait = t.o.Counters.Meter(t.o.Now(), "register "+client, t.o.Burst, t.o.Every)
+	wait = t.meters.meter(t.o.Now(), client, t.o.Burst, t.o.Every)
 	return wait, wait <= 0
 }
 
-// Place is what an attempt holds. It goes back to the counters by GiveBack, or
-// by itself when the window has passed.
+// Place is what an attempt holds. It goes back to the counters by Success or
+// GiveBack, or by itself when the window has passed.
 type Place struct {
-	counters Counters // nil when nothing was counted
-	taken    time.Time
-	keys     []string
-	back     atomic.Bool
+	t      *Throttle // nil when nothing was counted
+	keys   keys
+	user   int64
+	client string
+	counts string // the key of the counter that it was taken in
+	taken  time.Time
+	within bool // of a session's counter
+	back   atomic.Bool
 }
 
-// GiveBack undoes the attempt: it succeeded, or nothing was decided (no room to
-// hash in, no database). A second call does nothing, nor does one on nil.
-func (p *Place) GiveBack() {
-	if p == nil || p.counters == nil || p.back.Swap(true) {
-		return
+// Success gives the place back and begins the failures in a row at 0, those of
+// unknown devices too; the account knows the address from now on. It is to be
+// done in the transaction of what the attempt was for, and refuses that if the
+// address was blocked meanwhile. Without Keys there is nothing to do.
+func (p *Place) Success() Change {
+	if p == nil || p.t == nil {
+		return Change{}
 	}
-	p.counters.GiveBack(p.taken, p.keys)
+	t := p.t
+	return Change{p.keys.list(), func(all []Counter) (*Notice, error) {
+		now := t.now()
+		s := p.keys.scene(all, now)
+		if s.address != nil && p.takenIn(s.address) && s.address.BlockedUntil.After(now) {
+			return nil, &Refused{s.address.BlockedUntil.Sub(now)}
+		}
+		for i := range all {
+			if p.takenIn(&all[i]) {
+				t.limits.giveBack(&all[i], p.taken, now)
+			}
+			if all[i].Key == p.counts {
+				t.limits.forgive(&all[i], now)
+			}
+		}
+		if !p.within {
+			t.limits.forgive(s.account, now)
+		}
+		if s.pair != nil {
+			t.limits.know(s.pair, p.user, p.client, now)
+		}
+		return nil, nil
+	}}
+}
+
+// takenIn reports whether the place was taken in a counter.
+func (p *Place) takenIn(c *Counter) bool {
+	return c.Key == p.counts || c.Key == p.keys.address && p.counts != p.keys.device
+}
+
+// GiveBack undoes the attempt: nothing was decided (no room to hash in, no
+// database). A second call does nothing, nor does one on nil. What cannot be
+// given back stays taken until the window has passed.
+func (p *Place) GiveBack(ctx context.Context) error {
+	if p == nil || p.t == nil || p.back.Swap(true) {
+		return nil
+	}
+	t := p.t
+	return t.o.Counters.Count(ctx, Change{p.keys.list(), func(all []Counter) (*Notice, error) {
+		now := t.now()
+		p.keys.scene(all, now)
+		for i := range all {
+			if p.takenIn(&all[i]) && !all[i].Expires.IsZero() {
+				t.limits.giveBack(&all[i], p.taken, now)
+			}
+		}
+		return nil, nil
+	}})
+}
+
+// Failed says that the guess was wrong. The place stays taken; what is counted
+// is that this e-mail failed from this address.
+func (p *Place) Failed(ctx context.Context) error {
+	if p == nil || p.t == nil || p.keys.address == "" || p.counts == p.keys.device {
+		return nil
+	}
+	t := p.t
+	email := binary.BigEndian.Uint32(t.mac("email", p.keys.account))
+	return t.o.Counters.Count(ctx, Change{[]string{p.keys.address}, func(all []Counter) (*Notice, error) {
+		now := t.now()
+		fresh(&all[0], now)
+		all[0].Address = p.client
+		if blocked, count := t.limits.failed(&all[0], email, now); blocked {
+			return &Notice{What: NoticeBlocked, At: now, Address: p.client, Count: int64(count)}, nil
+		}
+		return nil, nil
+	}})
+}
+
+// Known lets an account know the address of a sign-in that no guess was needed
+// for. Without Keys there is nothing to do.
+func (t *Throttle) Known(userID int64, addr netip.Addr) Change {
+	k := t.keys(Guess{UserID: userID, Address: addr})
+	if !t.o.Enabled || k.pair == "" {
+		return Change{}
+	}
+	return Change{[]string{k.pair}, func(all []Counter) (*Notice, error) {
+		now := t.now()
+		fresh(&all[0], now)
+		t.limits.know(&all[0], userID, clientKey(addr), now)
+		return nil, nil
+	}}
+}
+
+// Lift empties counters. What an account knows stays known.
+func (t *Throttle) Lift(keys ...string) Change {
+	return Change{keys, func(all []Counter) (*Notice, error) {
+		now := t.now()
+		for i := range all {
+			fresh(&all[i], now)
+			t.limits.lift(&all[i], now)
+		}
+		return nil, nil
+	}}
+}
+
+// AccountKey is the key of the counter of an account that exists.
+func (t *Throttle) AccountKey(userID int64) string { return t.keys(Guess{UserID: userID}).account }
+
+// AddressKey is the key of an address's counter, "" for one that is not counted.
+func (t *Throttle) AddressKey(addr netip.Addr) string { return t.keys(Guess{Address: addr}).address }
+
+// Refuses says until when a counter that is stored refuses, and why; the zero
+// time if it does not.
+func (t *Throttle) Refuses(c Counter) (until time.Time, why Why) {
+	now := t.now()
+	fresh(&c, now)
+	wait, why := t.limits.wait(c.Kind, &c, now)
+	if wait <= 0 {
+		return time.Time{}, ""
+	}
+	return now.Add(wait), why
 }
 
 // clientKey is what of an address is counted by, "" for one that is not

@@ -28,7 +28,8 @@ const (
 
 // batcher runs calls together: whoever comes while the writer is busy waits,
 // and then it takes all who wait. A call that comes when there is none is run at
-// once, alone. Two calls with one key are never under way at the same time.
+// once, alone. Two calls with one key are never under way at the same time; with
+// the key "" they may be.
 type batcher[In, Out any] struct {
 	key func(In) string
 	// run fills in each call's out and err.
@@ -194,7 +195,9 @@ func (b *batcher[In, Out]) next(last []*call[In, Out]) (batch []*call[In, Out]) 
 	rest := b.waiting[:0]
 	for _, c := range b.waiting {
 		if key := b.key(c.in); len(batch) < batchSize && !b.busy[key] {
-			b.busy[key] = true
+			if key != "" {
+				b.busy[key] = true
+			}
 			batch = append(batch, c)
 		} else {
 			rest = append(rest, c)

@@ -46,6 +46,7 @@ type DB struct {
 	log  *slog.Logger
 
 	rotations *batcher[auth.Rotation, auth.Rotated]
+	countings *batcher[auth.Counting, struct{}]
 	// revoking has a place for each revocation under way: they queue for the
 	// clock's row, and a queue should not hold the whole pool.
 	revoking chan struct{}
@@ -88,6 +89,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	db := &DB{pool: pool, now: o.Now, log: o.Log, revoking: make(chan struct{}, maxRevoking)}
 	db.closing, db.close = context.WithCancel(context.Background())
 	db.rotations = newBatcher(func(r auth.Rotation) string { return r.SessionID }, db.rotateAll)
+	db.countings = newBatcher(func(auth.Counting) string { return "" }, db.countAll)
 	return db, nil
 }
 
@@ -159,6 +161,7 @@ func (db *DB) Close() error {
 	db.closedOnce.Do(func() {
 		db.close()
 		db.rotations.close()
+		db.countings.close()
 		db.listeners.Wait()
 		db.pool.Close() // waits for every connection to come back
 	})

@@ -75,6 +75,12 @@ CREATE TABLE samples (
     live_sessions BIGINT NOT NULL
 );
 
+CREATE TABLE secrets (
+    name   TEXT    PRIMARY KEY NOT NULL,
+    secret BLOB    NOT NULL,
+    sealed BOOLEAN NOT NULL
+);
+
 CREATE TABLE service_keys (
     id         TEXT   PRIMARY KEY NOT NULL,
     name       TEXT   NOT NULL,
@@ -106,6 +112,26 @@ CREATE TABLE sessions (
 CREATE UNIQUE INDEX sessions_origin_jti ON sessions (origin_jti) WHERE origin_jti IS NOT NULL;
 
 CREATE INDEX sessions_user ON sessions (user_id, created_at) WHERE revoked_at IS NULL;
+
+CREATE TABLE throttle (
+    key           TEXT   PRIMARY KEY NOT NULL,
+    kind          TEXT   NOT NULL,
+    user_id       BIGINT NOT NULL,
+    address       TEXT   NOT NULL,
+    failures      BIGINT NOT NULL,
+    last_at       BIGINT NOT NULL,
+    expires       BIGINT NOT NULL,
+    blocked_until BIGINT NOT NULL,
+    known_until   BIGINT NOT NULL,
+    places        BLOB   NOT NULL,
+    emails        BLOB   NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX throttle_expires ON throttle (expires);
+
+CREATE INDEX throttle_failures ON throttle (last_at, key) WHERE failures > 0;
+
+CREATE INDEX throttle_user ON throttle (user_id) WHERE user_id > 0;
 
 CREATE TABLE user_words (
     class   BIGINT NOT NULL,

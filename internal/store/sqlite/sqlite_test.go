@@ -70,7 +70,7 @@ func TestStore(t *testing.T) {
 
 // step is one of a plan that reads a table; the parenthesis says by which part
 // of an index. Without one it reads the whole of it.
-var step = regexp.MustCompile(`(?m)^  (?:SCAN|SEARCH) (users|sessions|revocations|events|keys|s|u)\b([^(\n]*)(\()?`)
+var step = regexp.MustCompile(`(?m)^  (?:SCAN|SEARCH) (users|sessions|revocations|events|keys|throttle|secrets|s|u|c)\b([^(\n]*)(\()?`)
 
 func scans(plan string) map[string]bool {
 	tables := map[string]bool{}

@@ -26,6 +26,7 @@ func Reopen(t *testing.T, begin func(*testing.T) (open func(*testing.T) auth.Sto
 		_, err := tx.DeleteUser(t.Context(), gone.ID)
 		return err
 	})
+	put(t, s, full(1))
 	session, rows := state(t, s, kept, 1), revocations(t, s)
 	closeStore(t, s)
 
@@ -36,6 +37,9 @@ func Reopen(t *testing.T, begin func(*testing.T) (open func(*testing.T) auth.Sto
 	}
 	if diff := cmp.Diff(session, state(t, s, kept, 1)); diff != "" {
 		t.Errorf("the session (-before +after):\n%s", diff)
+	}
+	if diff := cmp.Diff(full(1), byKey(t, s, 1)[0]); diff != "" {
+		t.Errorf("the counter (-before +after):\n%s", diff)
 	}
 	if diff := cmp.Diff(rows, revocations(t, s)); diff != "" {
 		t.Errorf("the revocations (-before +after):\n%s", diff)

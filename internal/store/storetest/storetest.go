@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(*testing.T) auth.Store) {
 		{"link", linkFacts},
 		{"audit", auditFacts},
 		{"condition", conditionFacts},
+		{"counter", counterFacts},
 		{"race", raceFacts},
 	} {
 		t.Run(group.name, func(t *testing.T) {
