@@ -185,7 +185,7 @@ export type EventList = {
   results: Event[];
 };
 
-export type EventKind = "registered" | "logged_in" | "login_failed" | "logged_out" | "reuse_detected" | "session_revoked" | "session_limit" | "session_adopted" | "password_changed" | "role_changed" | "profile_changed" | "activated" | "deactivated" | "user_created" | "user_deleted" | "user_changed" | "signed_out" | "reset_link_made" | "password_reset" | "set_up" | "service_key_changed" | "key_changed" | "all_sessions_ended" | "restored";
+export type EventKind = "registered" | "logged_in" | "login_failed" | "logged_out" | "reuse_detected" | "session_revoked" | "session_limit" | "session_adopted" | "password_changed" | "role_changed" | "profile_changed" | "activated" | "deactivated" | "user_created" | "user_deleted" | "user_changed" | "signed_out" | "reset_link_made" | "password_reset" | "set_up" | "service_key_changed" | "key_changed" | "all_sessions_ended" | "restored" | "address_blocked" | "guesses_ended" | "throttle_lifted";
 
 /** A user as administrators see them. */
 export type Account = {
@@ -304,6 +304,30 @@ export type AuditEvent = {
   changes: Record<string, string[]>;
 };
 
+export type Throttled = {
+  id: string;
+  /** What is counted: guesses at an account from devices that it does not know, guesses from a client address, guesses at an account from a device that it knows, guesses at the old password from a session. */
+  kind: "account" | "address" | "device" | "session";
+  /** Whose account it is; null for an address, and for an e-mail that nobody here has, which is not kept. */
+  user: Person | null;
+  /** The client address, for IPv6 the /64; empty where none is counted. */
+  address: string;
+  /** Failures in a row; of an address, those in a window. */
+  failures: number;
+  last_at: Time;
+  /** Until when attempts are refused. */
+  refused_until: Time | null;
+  /** Why they are: too many in a window, too early after the last one, too many in a row, too many different e-mails from an address. */
+  reason: "" | "window" | "delay" | "ceiling" | "emails";
+  expires_at: Time;
+};
+
+export type ThrottledList = {
+  next: string | null;
+  previous: null;
+  results: Throttled[];
+};
+
 export type AuditList = {
   next: string | null;
   previous: null;
@@ -324,7 +348,7 @@ export type RolePermissions = {
 };
 
 export type PermissionExtent = {
-  permission: "users.read" | "users.create" | "users.edit" | "users.grant" | "users.deactivate" | "users.logout" | "users.reset" | "users.history" | "users.delete" | "audit.read" | "stats.read" | "system.read" | "own.others";
+  permission: "users.read" | "users.create" | "users.edit" | "users.grant" | "users.deactivate" | "users.logout" | "users.reset" | "users.history" | "users.delete" | "audit.read" | "stats.read" | "system.read" | "throttle.lift" | "own.others";
   roles: Role[] | null;
 };
 
@@ -523,6 +547,8 @@ export const paths = {
   resetLink: "/api/users/{id}/reset-link/",
   userSessions: "/api/users/{id}/sessions/",
   audit: "/api/audit/",
+  throttled: "/api/throttle/",
+  liftThrottle: "/api/throttle/{id}/",
   stats: "/api/stats/",
   system: "/api/system/",
   doctor: "/api/doctor/",

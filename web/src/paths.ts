@@ -11,6 +11,7 @@ export const paths = {
   users: "/admin/users",
   newUser: "/admin/users/new",
   audit: "/admin/audit",
+  attempts: "/admin/attempts",
   roles: "/admin/roles",
   health: "/admin/health",
   system: "/admin/system",

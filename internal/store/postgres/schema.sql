@@ -81,6 +81,13 @@ CREATE TABLE samples (
     CONSTRAINT samples_pkey PRIMARY KEY (at)
 );
 
+CREATE TABLE secrets (
+    name text COLLATE "C" NOT NULL,
+    secret bytea NOT NULL,
+    sealed boolean NOT NULL,
+    CONSTRAINT secrets_pkey PRIMARY KEY (name)
+);
+
 CREATE TABLE service_keys (
     id text COLLATE "C" NOT NULL,
     name text NOT NULL,
@@ -111,6 +118,24 @@ CREATE TABLE sessions (
 );
 CREATE UNIQUE INDEX sessions_origin_jti ON sessions USING btree (origin_jti) WHERE (origin_jti IS NOT NULL);
 CREATE INDEX sessions_user ON sessions USING btree (user_id, created_at) WHERE (revoked_at IS NULL);
+
+CREATE TABLE throttle (
+    key text COLLATE "C" NOT NULL,
+    kind text NOT NULL,
+    user_id bigint NOT NULL,
+    address text NOT NULL,
+    failures bigint NOT NULL,
+    last_at bigint NOT NULL,
+    expires bigint NOT NULL,
+    blocked_until bigint NOT NULL,
+    known_until bigint NOT NULL,
+    places bytea NOT NULL,
+    emails bytea NOT NULL,
+    CONSTRAINT throttle_pkey PRIMARY KEY (key)
+);
+CREATE INDEX throttle_expires ON throttle USING btree (expires);
+CREATE INDEX throttle_failures ON throttle USING btree (last_at, key) WHERE (failures > 0);
+CREATE INDEX throttle_user ON throttle USING btree (user_id) WHERE (user_id > 0);
 
 CREATE TABLE user_words (
     class bigint NOT NULL,

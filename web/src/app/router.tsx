@@ -50,6 +50,7 @@ export const routes: RouteObject[] = [
                   { path: paths.newUser, lazy: screen("newUser") },
                   { path: `${paths.users}/:id`, lazy: screen("user") },
                   { path: paths.audit, lazy: screen("audit") },
+                  { path: paths.attempts, lazy: screen("attempts") },
                   { path: paths.roles, lazy: screen("roles") },
                   { path: paths.health, lazy: screen("health") },
                   { path: paths.system, lazy: screen("system") },

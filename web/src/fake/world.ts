@@ -31,7 +31,7 @@ export function powersOf(role: Role): Powers {
         limited: false,
         permissions: [
           ...[...ofUsers, "users.delete"].map((permission) => ({ permission, roles: everybody })),
-          ...plain("audit.read", "stats.read", "system.read", "own.others"),
+          ...plain("audit.read", "stats.read", "system.read", "throttle.lift", "own.others"),
         ],
       },
       {

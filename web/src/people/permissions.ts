@@ -16,7 +16,8 @@ export type Permission =
   | "users.delete"
   | "audit.read"
   | "stats.read"
-  | "system.read";
+  | "system.read"
+  | "throttle.lift";
 
 /** A permission, and the roles of the users that it extends to; null where it concerns no user. */
 export type Grant = { permission: string; roles: Role[] | null };

@@ -93,6 +93,17 @@ const audited = {
   detail: "client -> employee",
   changes: { role: ["client", "employee"] },
 };
+const throttled = {
+  id: "3f0c1d2e4b5a69788796a5b4c3d2e1f0",
+  kind: "account",
+  user: { id: 2, email: "user@example.com" },
+  address: "",
+  failures: 10,
+  last_at: "2024-01-15T12:00:00.120831Z",
+  refused_until: "2024-01-15T12:14:31.500218Z",
+  reason: "window",
+  expires_at: "2024-01-25T12:00:00.120831Z",
+};
 const roleChanged = {
   id: 123,
   event: "role_changed",
@@ -163,6 +174,8 @@ const bySchema: Record<string, unknown> = {
   AccountInput: accountInput,
   AccountPatch: { role: "manager" },
   AuditEvent: audited,
+  Throttled: throttled,
+  ThrottledList: { next: null, previous: null, results: [throttled] },
   AuditList: { next: null, previous: null, results: [audited] },
   ResetLink: { link: `https://auth.example.com/reset#${linkToken}`, expires_at: "2024-01-16T12:00:00Z" },
   LinkToken: { token: linkToken },

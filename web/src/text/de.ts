@@ -245,6 +245,10 @@ export const de: Text = {
     key_changed: () => "Die Schlüssel des Servers wurden geändert",
     all_sessions_ended: () => "Alle wurden abgemeldet",
     restored: () => "Der Server wurde aus einer Sicherung wiederhergestellt, und alle wurden abgemeldet",
+    address_blocked: () => "Anmeldungen von einer Adresse wurden gesperrt",
+    guesses_ended: () =>
+      "Nach 100 falschen Passwörtern öffnen nur noch Ihre Geräte oder ein Link für ein neues Passwort Ihr Konto",
+    throttle_lifted: () => "Anmeldeversuche sind wieder erlaubt",
   },
   eventFrom: (device, address) => [device, address].filter(Boolean).join(" · "),
 

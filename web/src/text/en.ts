@@ -9,7 +9,10 @@ export type EventName =
   | "password_reset"
   | "set_up"
   | "service_key_changed"
-  | "key_changed";
+  | "key_changed"
+  | "address_blocked"
+  | "guesses_ended"
+  | "throttle_lifted";
 
 const many = (n: number, one: string, other: string) => `${n} ${n === 1 ? one : other}`;
 
@@ -215,6 +218,10 @@ export const en = {
     key_changed: () => "The keys of the server were changed",
     all_sessions_ended: () => "Everybody was signed out",
     restored: () => "The server was restored from a backup, and everybody signed out",
+    address_blocked: () => "Sign-ins from an address were blocked",
+    guesses_ended: () =>
+      "After 100 wrong passwords only devices that you use, and a link for a new password, open your account",
+    throttle_lifted: () => "Attempts to sign in are allowed again",
   } satisfies Record<EventName, (e: Event) => string> as Record<EventName, (e: Event) => string>,
   eventFrom: (device: string, address: string) => [device, address].filter(Boolean).join(" · "),
 

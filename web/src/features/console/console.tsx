@@ -1,4 +1,4 @@
-import { ChartLine, HeartPulse, KeyRound, ScrollText, Server, Users, type LucideIcon } from "lucide-react";
+import { ChartLine, Hand, HeartPulse, KeyRound, ScrollText, Server, Users, type LucideIcon } from "lucide-react";
 import { NavLink, Outlet } from "react-router";
 import { paths } from "../../paths";
 import { useMay, type Permission } from "../../people/permissions";
@@ -12,11 +12,12 @@ import { OverviewScreen } from "./overview";
 import { RolesScreen } from "./roles";
 import { SystemScreen } from "./system";
 import { useConsoleText } from "./text";
+import { ThrottleScreen } from "./throttle-screen";
 import { UserScreen } from "./user";
 
 type Place = {
   to: string;
-  name: "overview" | "users" | "audit" | "roles" | "health" | "system";
+  name: "overview" | "users" | "audit" | "attempts" | "roles" | "health" | "system";
   icon: LucideIcon;
   /** What one needs to see it; nothing for what everybody may. */
   needs?: Permission;
@@ -26,6 +27,7 @@ const places: Place[] = [
   { to: paths.admin, name: "overview", icon: ChartLine, needs: "stats.read" },
   { to: paths.users, name: "users", icon: Users, needs: "users.read" },
   { to: paths.audit, name: "audit", icon: ScrollText, needs: "audit.read" },
+  { to: paths.attempts, name: "attempts", icon: Hand, needs: "throttle.lift" },
   { to: paths.roles, name: "roles", icon: KeyRound },
   { to: paths.health, name: "health", icon: HeartPulse, needs: "system.read" },
   { to: paths.system, name: "system", icon: Server, needs: "system.read" },
@@ -78,6 +80,7 @@ export const screens = {
   user: UserScreen,
   newUser: NewUserScreen,
   audit: AuditScreen,
+  attempts: ThrottleScreen,
   roles: RolesScreen,
   health: HealthScreen,
   system: SystemScreen,

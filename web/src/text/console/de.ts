@@ -12,6 +12,7 @@ export const de: ConsoleText = {
   overview: "Überblick",
   users: "Konten",
   audit: "Protokoll",
+  attempts: "Fehlversuche",
   roles: "Rollen",
   system: "Technik",
   health: "Zustand",
@@ -252,11 +253,54 @@ export const de: ConsoleText = {
       name: "Wiederherstellung",
       other: "Der Server wurde aus einer Sicherung wiederhergestellt, und alle wurden abgemeldet",
     },
+    address_blocked: {
+      name: "Adresse gesperrt",
+      other: "Eine Adresse wurde gesperrt: Von ihr scheiterten zu viele verschiedene E-Mail-Adressen",
+    },
+    guesses_ended: {
+      name: "Raten beendet",
+      other: "Unbekannte Geräte dürfen {user} nicht mehr versuchen: zu viele falsche Passwörter in Folge",
+    },
+    throttle_lifted: { name: "Versuche erlaubt", other: "{actor} hat Versuche wieder erlaubt" },
   },
   unknownEvent: (name) => {
     const words = name.replaceAll("_", " ");
     return { name: words, other: `${words}: {user}` };
   },
+
+  attemptsIntro:
+    "Wer beim Anmelden scheitert und dafür warten muss. Geräte, die ein Konto kennt, werden eigens gezählt: Durch Raten kann niemand den Inhaber aussperren. Alles vergeht von selbst.",
+  noAttempts: "Zurzeit scheitert niemand beim Anmelden. Wer es tut, erscheint hier, bis es vergangen ist.",
+  attemptWho: "Was",
+  attemptFailures: "Fehler",
+  attemptLast: "Letzter Versuch",
+  attemptNow: "Jetzt",
+  attemptKinds: {
+    account: "von Geräten, die das Konto nicht kennt",
+    address: "Anmeldungen von dieser Adresse, bei allen Konten",
+    device: "von einem Gerät, das das Konto kennt",
+    session: "das alte Passwort, als es geändert werden sollte",
+  },
+  unknownEmail: "Eine E-Mail-Adresse, die hier niemand hat",
+  notRefused: "Darf versuchen",
+  refused: "Muss warten",
+  reasons: {
+    window: "Zu viele Versuche in kurzer Zeit.",
+    delay: "Nach vielen Fehlern in Folge müssen Versuche weiter auseinanderliegen.",
+    ceiling: "100 Fehler in Folge. Bekannte Geräte und ein Link für ein neues Passwort gehen weiterhin.",
+    emails: "Von hier scheiterten zu viele verschiedene E-Mail-Adressen.",
+  },
+  lift: "Wieder erlauben",
+  liftTitle: (name) => `Versuche für ${name} wieder erlauben?`,
+  liftDo: (name) => `${name} wieder erlauben`,
+  liftBody: {
+    account:
+      "Unbekannte Geräte dürfen dieses Konto sofort versuchen und werden neu gezählt. Das gilt auch für den, der geraten hat.",
+    address: "Anmeldungen von dieser Adresse werden sofort zugelassen und neu gezählt.",
+    device: "Dieses Gerät darf es sofort versuchen und wird neu gezählt.",
+    session: "Das alte Passwort darf sofort versucht werden und wird neu gezählt.",
+  },
+  lifted: (name) => `Für ${name} sind Versuche wieder erlaubt.`,
 
   overviewTitle: "Überblick",
   range: "Zeit",
@@ -348,6 +392,7 @@ export const de: ConsoleText = {
     "audit.read": "Das Protokoll aller lesen",
     "stats.read": "Den Überblick sehen",
     "system.read": "Version, Datenbank, Schlüssel und Einstellungen sehen",
+    "throttle.lift": "Fehlversuche sehen und wieder erlauben",
     "own.others": "Sehen, was andere am eigenen Konto taten",
     "activity.others": "Sehen, was andere am eigenen Konto taten",
   },

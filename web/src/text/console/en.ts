@@ -22,6 +22,7 @@ export const en = {
   overview: "Overview",
   users: "Users",
   audit: "Audit log",
+  attempts: "Failed attempts",
   roles: "Roles",
   system: "System",
   health: "Health",
@@ -253,12 +254,56 @@ export const en = {
     key_changed: { name: "Signing key", other: "{actor} changed the signing keys" },
     all_sessions_ended: { name: "All signed out", other: "{actor} signed everybody out" },
     restored: { name: "Restored", other: "The server was restored from a backup, and everybody signed out" },
+    address_blocked: {
+      name: "Address blocked",
+      other: "An address was blocked: too many different e-mail addresses failed from it",
+    },
+    guesses_ended: {
+      name: "Guesses ended",
+      other: "Unknown devices may not try {user} any more: too many wrong passwords in a row",
+    },
+    throttle_lifted: { name: "Attempts allowed", other: "{actor} allowed attempts again" },
   } satisfies Record<EventName, EventText> as Record<EventName, EventText>,
   /** An event that this page does not know yet. */
   unknownEvent: (name: string): EventText => {
     const words = name.replaceAll("_", " ");
     return { name: words, other: `${words}: {user}` };
   },
+
+  // Failed attempts.
+  attemptsIntro:
+    "Who fails to sign in, and who has to wait for it. Devices that an account knows are counted apart: nobody can shut an owner out by guessing. All of it passes by itself.",
+  noAttempts: "Nobody fails to sign in at the moment. Who does appears here, until it has passed.",
+  attemptWho: "What",
+  attemptFailures: "Failures",
+  attemptLast: "Last attempt",
+  attemptNow: "Now",
+  attemptKinds: {
+    account: "from devices that the account does not know",
+    address: "sign-ins from this address, to any account",
+    device: "from a device that the account knows",
+    session: "the old password, when it was to be changed",
+  } as Record<string, string>,
+  unknownEmail: "An e-mail address that nobody here has",
+  notRefused: "May try",
+  refused: "Has to wait",
+  reasons: {
+    window: "Too many attempts in a short time.",
+    delay: "After many failures in a row attempts have to be further apart.",
+    ceiling: "100 failures in a row. Known devices and a link for a new password still work.",
+    emails: "Too many different e-mail addresses failed from here.",
+  } as Record<string, string>,
+  lift: "Allow again",
+  liftTitle: (name: string) => `Allow attempts again for ${name}?`,
+  liftDo: (name: string) => `Allow ${name} again`,
+  liftBody: {
+    account:
+      "Unknown devices may try this account at once, and are counted anew. So may whoever was guessing.",
+    address: "Sign-ins from this address are let through at once, and counted anew.",
+    device: "This device may try at once, and is counted anew.",
+    session: "The old password may be tried at once, and is counted anew.",
+  } as Record<string, string>,
+  lifted: (name: string) => `Attempts are allowed again for ${name}.`,
 
   // Overview.
   overviewTitle: "Overview",
@@ -358,6 +403,7 @@ export const en = {
     "audit.read": "Read the audit log of everybody",
     "stats.read": "See the overview",
     "system.read": "See version, database, keys and settings",
+    "throttle.lift": "See failed attempts and allow them again",
     "own.others": "See what others did on one's own account",
     "activity.others": "See what others did on one's own account",
   } as Record<string, string>,
