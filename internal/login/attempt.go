@@ -24,15 +24,20 @@ func (s *Service) attempt(ctx context.Context, userID int64, email auth.Email, c
 // a client that has gone.
 const countTime = 2 * time.Second
 
-// failed counts a guess that was wrong. What cannot be written costs the
-// attacker his place all the same, and changes no answer.
-func (s *Service) failed(ctx context.Context, p *throttle.Place, userID int64, c auth.Client) {
+// failed counts a guess that was wrong, and gives its answer. What cannot be
+// written costs the attacker his place all the same, and changes nothing else.
+func (s *Service) failed(ctx context.Context, p *throttle.Place, userID int64, c auth.Client) error {
 	s.Failures.Add(userID, c.Address, s.Now())
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countTime)
 	defer cancel()
-	if err := p.Failed(ctx); err != nil {
+	wait, err := p.Failed(ctx)
+	if err != nil {
 		s.Log.WarnContext(ctx, "a failed login could not be counted by its address", "error", err)
 	}
+	if wait > 0 {
+		return counters.TooMany(wait)
+	}
+	return &auth.Error{Kind: auth.BadCredentials, Code: auth.CodeBadCredentials}
 }
 
 // giveBack undoes an attempt that ends without a verdict.

@@ -42,7 +42,7 @@ func TestRefusalsCostTheSame(t *testing.T) {
 			}
 			for _, pw := range typed {
 				before := d.Hasher.Done()
-				_, _, err := d.Password(t.Context(), email(t, "ada@example.com"), pw, auth.Client{Address: "192.0.2.1"})
+				_, _, err := d.Password(t.Context(), email(t, "ada@example.com"), pw, auth.Client{Address: "192.0.2.1"}, "")
 				if !auth.IsKind(err, auth.BadCredentials) || err.Error() != (&auth.Error{Kind: auth.BadCredentials, Code: auth.CodeBadCredentials}).Error() {
 					t.Errorf("%.20q: %v", pw, err)
 				}
@@ -51,10 +51,10 @@ func TestRefusalsCostTheSame(t *testing.T) {
 				}
 			}
 			for range 6 {
-				_, _, _ = d.Password(t.Context(), email(t, "ada@example.com"), "wrong", auth.Client{Address: "192.0.2.1"})
+				_, _, _ = d.Password(t.Context(), email(t, "ada@example.com"), "wrong", auth.Client{Address: "192.0.2.1"}, "")
 			}
 			before := d.Hasher.Done()
-			if _, _, err := d.Password(t.Context(), email(t, "ada@example.com"), "wrong", auth.Client{Address: "192.0.2.1"}); !auth.IsKind(err, auth.TooMany) {
+			if _, _, err := d.Password(t.Context(), email(t, "ada@example.com"), "wrong", auth.Client{Address: "192.0.2.1"}, ""); !auth.IsKind(err, auth.TooMany) {
 				t.Errorf("after many: %v", err)
 			}
 			if n := d.Hasher.Done() - before; n != 0 {
@@ -109,7 +109,7 @@ func TestRefusalsWait(t *testing.T) {
 	var least time.Duration
 	for i := range 3 {
 		began := time.Now()
-		if _, _, err := d.Password(t.Context(), email(t, "nobody@example.com"), "x", auth.Client{}); !auth.IsKind(err, auth.BadCredentials) {
+		if _, _, err := d.Password(t.Context(), email(t, "nobody@example.com"), "x", auth.Client{}, ""); !auth.IsKind(err, auth.BadCredentials) {
 			t.Fatal(err)
 		}
 		if took := time.Since(began); i == 0 || took < least {

@@ -62,9 +62,9 @@ func (s *Service) Password(ctx context.Context, email auth.Email, pw string, c a
 		return refused(fmt.Errorf("verify password: %w", err))
 	}
 	if !verdict.OK || !u.IsActive {
-		s.failed(ctx, place, u.ID, c)
+		err := s.failed(ctx, place, u.ID, c)
 		verdict.Settle(ctx)
-		return refused(&auth.Error{Kind: auth.BadCredentials, Code: auth.CodeBadCredentials})
+		return refused(err)
 	}
 	opening := auth.Opening{
 		UserID: u.ID, CredentialVersion: u.CredentialVersion,
@@ -83,9 +83,11 @@ func (s *Service) Password(ctx context.Context, email auth.Email, pw string, c a
 	tokens, u, err := s.Sessions.Open(ctx, opening)
 	switch {
 	case auth.IsKind(err, auth.BadCredentials):
-		s.failed(ctx, place, opening.UserID, c)
+		err = s.failed(ctx, place, opening.UserID, c)
 		verdict.Settle(ctx)
-	case err != nil && !auth.IsKind(err, auth.TooMany):
+	case auth.IsKind(err, auth.TooMany): // The address was blocked meanwhile.
+		verdict.Settle(ctx)
+	case err != nil:
 		s.giveBack(ctx, place)
 	}
 	return tokens, u, err

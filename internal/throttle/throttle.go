@@ -382,22 +382,28 @@ func (p *Place) GiveBack(ctx context.Context) error {
 }
 
 // Failed says that the guess was wrong. The place stays taken; what is counted
-// is that this e-mail failed from this address.
-func (p *Place) Failed(ctx context.Context) error {
+// is that this e-mail failed from this address. If the address was blocked
+// meanwhile wait says for how long: a guess that was right is refused then, and
+// one that was wrong must look the same.
+func (p *Place) Failed(ctx context.Context) (wait time.Duration, err error) {
 	if p == nil || p.t == nil || p.keys.address == "" || p.counts == p.keys.device {
-		return nil
+		return 0, nil
 	}
 	t := p.t
 	email := binary.BigEndian.Uint32(t.mac("email", p.keys.account))
-	return t.o.Counters.Count(ctx, Change{[]string{p.keys.address}, func(all []Counter) (*Notice, error) {
+	err = t.o.Counters.Count(ctx, Change{[]string{p.keys.address}, func(all []Counter) (*Notice, error) {
 		now := t.now()
 		fresh(&all[0], now)
+		if wait = max(0, all[0].BlockedUntil.Sub(now)); wait > 0 {
+			return nil, nil
+		}
 		all[0].Address = p.client
 		if blocked, count := t.limits.failed(&all[0], email, now); blocked {
 			return &Notice{What: NoticeBlocked, At: now, Address: p.client, Count: int64(count)}, nil
 		}
 		return nil, nil
 	}})
+	return wait, err
 }
 
 // Known lets an account know the address of a sign-in that no guess was needed

@@ -151,7 +151,7 @@ func (w *world) fail(g Guess) bool {
 	if p == nil {
 		return false
 	}
-	if err := p.Failed(w.t.Context()); err != nil {
+	if _, err := p.Failed(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
 	return true
@@ -584,7 +584,7 @@ func TestEmails(t *testing.T) {
 			}
 		}
 	}
-	mid := w.try(guess(addr)) // in its hash while the block begins
+	mid, wrong := w.try(guess(addr)), w.try(guess(addr)) // in their hashes while the block begins
 	if !fails("one more") || len(w.notices) != 1 {
 		t.Fatalf("notices %+v", w.notices)
 	}
@@ -607,6 +607,9 @@ func TestEmails(t *testing.T) {
 	var refused *Refused
 	if err := w.Count(t.Context(), mid.Success()); !errors.As(err, &refused) || refused.Wait != 15*time.Minute {
 		t.Errorf("the later step: %v", err)
+	}
+	if wait, err := wrong.Failed(t.Context()); err != nil || wait != refused.Wait {
+		t.Errorf("one that was wrong tells itself apart: wait %v, %v", wait, err)
 	}
 	w.add(15 * time.Minute)
 	if !fails("a1") || len(w.notices) != 1 {
@@ -745,7 +748,8 @@ func TestDisabled(t *testing.T) {
 		if p == nil || wait != 0 || err != nil {
 			t.Fatalf("%v, wait %v, %v", p, wait, err)
 		}
-		if err := p.GiveBack(t.Context()); err != nil || len(p.Success().Keys) > 0 || p.Failed(t.Context()) != nil {
+		wait, failed := p.Failed(t.Context())
+		if err := p.GiveBack(t.Context()); err != nil || len(p.Success().Keys) > 0 || wait != 0 || failed != nil {
 			t.Fatal("something is counted")
 		}
 		if p, _, err := th.AttemptIn(t.Context(), 1, "a"); p == nil || err != nil {
