@@ -85,7 +85,7 @@ func TestCarriage(t *testing.T) {
 		t.Run(c.route+" "+c.mode, func(t *testing.T) {
 			t.Parallel()
 			for _, over := range []struct {
-				change                func(*api.Options)
+				change                        func(*api.Options)
 				access, refresh, device, ends string
 			}{
 				{func(*api.Options) {}, "latchkey_access", "latchkey_refresh", "latchkey_device", ""},
