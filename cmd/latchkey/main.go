@@ -40,6 +40,7 @@ type commands struct {
 	Words    passwordsCommands  `cmd:"" name:"passwords" help:"Make and check the file of breached passwords."`
 	Sessions sessionCommands    `cmd:"" help:"Look after sessions."`
 	Key      keyCommands        `cmd:"" help:"Look after the signing key."`
+	Throttle throttleCommands   `cmd:"" help:"Look after failed attempts and who is refused for them."`
 	Service  serviceKeyCommands `cmd:"" name:"service-key" help:"Look after the keys with which other services read the revocations."`
 	Migrate  migrateCommand     `cmd:"" help:"Bring the database up to date."`
 	Settings configCommands     `cmd:"" name:"config" help:"Show the settings in force and where each came from."`
