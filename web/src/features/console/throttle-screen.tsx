@@ -1,6 +1,6 @@
 import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
 import { CircleCheck, Hand } from "lucide-react";
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { Link } from "react-router";
 import { userPath } from "../../paths";
 import { Heading } from "../../people/screen";
@@ -34,7 +34,8 @@ function Attempts() {
     getNextPageParam: nextThrottled,
     staleTime: 0,
   });
-  const rows = useKept(pages.data?.pages.flatMap((page) => page.results));
+  const loaded = useMemo(() => pages.data?.pages.flatMap((page) => page.results), [pages.data]);
+  const rows = useKept(loaded);
   const [asking, setAsking] = useState<Throttled>();
   return (
     <div className="space-y-5">
