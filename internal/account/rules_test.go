@@ -44,7 +44,7 @@ func (o office) ways() []way {
 	}
 	// Made before the Checker is in place, so that what is asked is the way's.
 	changer, resetter, other := ada(), ada(), ada()
-	tokens, _, err := o.logins.Password(o.t.Context(), email(o.t, changer.Email), "c0rrect-Horse-42", auth.Client{})
+	tokens, _, err := o.logins.Password(o.t.Context(), email(o.t, changer.Email), "c0rrect-Horse-42", auth.Client{}, "")
 	if err != nil {
 		o.t.Fatal(err)
 	}
