@@ -296,7 +296,7 @@ func TestRefusalsCostAHash(t *testing.T) {
 			}
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			_, _, err := d.Password(t.Context(), email(t, c.mail), c.password, auth.Client{Address: "192.0.2.1"})
+			_, _, err := d.Password(t.Context(), email(t, c.mail), c.password, auth.Client{Address: "192.0.2.1"}, "")
 			runtime.ReadMemStats(&after)
 			if !auth.IsKind(err, auth.BadCredentials) {
 				t.Fatal(err)
