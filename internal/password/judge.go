@@ -101,6 +101,9 @@ const (
 	// quick hashes are timed several times, and the least counts.
 	quick   = 400 * time.Millisecond
 	timings = 3
+	// timedFor is how long a timing is good. What was timed while the machine
+	// was busy comes down with the next one.
+	timedFor = 10 * time.Minute
 )
 
 // floor is the time that a refusal takes at least, once it has a place: that of
@@ -109,6 +112,8 @@ type floor struct {
 	mu sync.Mutex
 	// took is the time of one hash of each class, measured here.
 	took map[string]time.Duration
+	// timed is when Present last timed them.
+	timed map[string]time.Time
 	// present are the foreign classes that users have.
 	present map[string]bool
 	// slowest is the largest time of those, 0 for none.
@@ -151,14 +156,33 @@ func (f *floor) met(class string, took time.Duration) {
 	f.slowest = max(f.slowest, f.took[class])
 }
 
-// note keeps the time of a class unless there is one. The lock is held.
+// note keeps the least time of a class. The lock is held.
 func (f *floor) note(class string, took time.Duration) {
 	if f.took == nil {
 		f.took = map[string]time.Duration{}
 	}
-	if _, ok := f.took[class]; !ok {
+	if before, ok := f.took[class]; !ok || took < before {
 		f.took[class] = took
 	}
+}
+
+// due reports whether a class is to be timed.
+func (f *floor) due(class string, now time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at, ok := f.timed[class]
+	return !ok || now.Sub(at) >= timedFor
+}
+
+// measured keeps what was timed.
+func (f *floor) measured(class string, took time.Duration, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.timed == nil {
+		f.timed = map[string]time.Time{}
+	}
+	f.timed[class] = now
+	f.note(class, took)
 }
 
 // until is when a refusal may be answered.
@@ -195,8 +219,8 @@ func (h *Hasher) AwaitPresent() {
 }
 
 // Present tells which foreign hashes users have: one for each Costs, or more.
-// Those of costs not met before are timed here, in a place of their own. The
-// error is a *BusyError or ctx's; then the floor is what it was, or higher.
+// Those of costs not met before are timed here, in a place of their own, and all
+// again from time to time. The error is a *BusyError or ctx's; then the floor is what it was, or higher.
 func (h *Hasher) Present(ctx context.Context, encoded []string) error {
 	classes := map[string]hash{}
 	for _, s := range encoded {
@@ -212,19 +236,14 @@ func (h *Hasher) Present(ctx context.Context, encoded []string) error {
 		timed[class(h.dummy)] = h.dummy
 	}
 	for name, stored := range timed {
-		h.floor.mu.Lock()
-		_, done := h.floor.took[name]
-		h.floor.mu.Unlock()
-		if done {
+		if !h.floor.due(name, time.Now()) {
 			continue
 		}
 		least, err := h.time(ctx, stored)
 		if err != nil {
 			return fmt.Errorf("time a hash: %w", err)
 		}
-		h.floor.mu.Lock()
-		h.floor.note(name, least)
-		h.floor.mu.Unlock()
+		h.floor.measured(name, least, time.Now())
 	}
 	h.floor.set(classes)
 	return nil
