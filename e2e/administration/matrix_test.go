@@ -203,6 +203,8 @@ var plain = []struct {
 	{"GET", "/api/audit/", nil, "200 403 403 403"},
 	{"GET", "/api/audit/?format=csv", nil, "200 403 403 403"},
 	{"GET", "/api/audit/?format=jsonl", nil, "200 403 403 403"},
+	{"GET", "/api/throttle/", nil, "200 403 403 403"},
+	{"DELETE", "/api/throttle/00000000000000000000000000000000/", nil, "404 403 403 403"},
 	{"GET", "/api/stats/", nil, "200 200 403 403"},
 	{"GET", "/api/system/", nil, "200 403 403 403"},
 	{"GET", "/api/doctor/", nil, "200 403 403 403"},

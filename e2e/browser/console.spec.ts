@@ -405,6 +405,57 @@ const screens: (Screen & { as?: "manager" })[] = [
       ),
   },
   {
+    name: "console-attempts",
+    signedIn: true,
+    async go(page, server) {
+      const row = {
+        id: "0".repeat(32),
+        kind: "account",
+        user: null,
+        address: "",
+        failures: 12,
+        last_at: "2026-11-01T10:00:00Z",
+        refused_until: null,
+        reason: "",
+        expires_at: "2126-11-02T10:00:00Z",
+      };
+      const user = { id: 1, email: "somebody.with.a.long.name@department.example.com" };
+      const until = "2126-11-01T10:15:00Z";
+      await page.route("**/api/throttle/**", (route) =>
+        route.fulfill({
+          json: {
+            next: null,
+            previous: null,
+            results: [
+              { ...row, id: "1".repeat(32), user, failures: 100, refused_until: until, reason: "ceiling" },
+              {
+                ...row,
+                id: "2".repeat(32),
+                kind: "address",
+                address: "192.0.2.7",
+                refused_until: until,
+                reason: "emails",
+              },
+              { ...row, id: "3".repeat(32), kind: "device", user, address: "2001:db8:85a3:1234::/64" },
+              row,
+            ],
+          },
+        }),
+      );
+      await at(page, server, "/admin/attempts", "Failed attempts");
+    },
+  },
+  {
+    name: "console-attempts-none",
+    signedIn: true,
+    async go(page, server) {
+      await page.route("**/api/throttle/**", (route) =>
+        route.fulfill({ json: { next: null, previous: null, results: [] } }),
+      );
+      await at(page, server, "/admin/attempts", "Failed attempts");
+    },
+  },
+  {
     name: "console-refused",
     signedIn: true,
     as: "manager",
@@ -495,6 +546,7 @@ test("the console's touch targets have 44 px", async ({ browser, latchkey }) => 
     `/users/${ids[1]}`,
     "/users/new",
     "/audit",
+      "/attempts",
     "/roles",
     "/health",
     "/system",
@@ -528,6 +580,7 @@ test("the console speaks German, at 320 px", async ({ browser, latchkey }) => {
     ["/users", "Konten"],
     [`/users/${ids[0]}`, /Wolfe/],
     ["/audit", "Protokoll"],
+    ["/attempts", "Fehlversuche"],
     ["/roles", "Was eine Rolle darf"],
     ["/health", "Zustand"],
     ["/system", "Technik"],

@@ -1,13 +1,15 @@
 import type { Role } from "@latchkey/client";
 import { http, HttpResponse, type HttpHandler } from "msw";
 import type { AuditRow } from "../features/console/audit";
+import type { Throttled } from "../features/console/throttle";
 import type { User } from "../features/console/users";
-import { ago, makeEvent, makeEvents, makeUser, makeUsers, may, powersOf } from "./world";
+import { ago, makeEvent, makeEvents, makeThrottled, makeUser, makeUsers, may, powersOf } from "./world";
 
 /** What tests look at and change. */
 export type World = {
   users: User[];
   events: AuditRow[];
+  throttled: Throttled[];
   /** Who is signed in. */
   me: User | undefined;
   /** At most this many rows come in a page of users; the rest by its `next`. */
@@ -47,6 +49,7 @@ export function makeWorld({ users = 60, events = 120 } = {}): World {
   const world: World = {
     users: makeUsers(users),
     events: makeEvents(events),
+    throttled: makeThrottled(),
     me: undefined,
     stingy: Infinity,
     handlers: [],
@@ -269,6 +272,19 @@ export function makeWorld({ users = 60, events = 120 } = {}): World {
           (!get("until") || e.at < get("until")),
       );
       return HttpResponse.json({ ...page(found, url, Number(get("page_size") || 50)), previous: null });
+    }),
+
+    http.get("*/api/throttle/", ({ request }) => {
+      if (!world.me || !may(world.me.role, "throttle.lift")) return forbidden();
+      const url = new URL(request.url);
+      const { next, results } = page(world.throttled, url, Number(url.searchParams.get("page_size") || 50));
+      return HttpResponse.json({ next, previous: null, results });
+    }),
+    http.delete("*/api/throttle/:id/", ({ params }) => {
+      if (!world.me || !may(world.me.role, "throttle.lift")) return forbidden();
+      if (!world.throttled.some((c) => c.id === params.id)) return detail(404, "Not found.");
+      world.throttled = world.throttled.filter((c) => c.id !== params.id);
+      return new HttpResponse(null, { status: 204 });
     }),
 
     http.get("*/api/stats/", ({ request }) => {

@@ -1,5 +1,6 @@
 import type { Role } from "@latchkey/client";
 import type { AuditRow } from "../features/console/audit";
+import type { Throttled } from "../features/console/throttle";
 import type { User } from "../features/console/users";
 import type { Powers } from "../people/permissions";
 
@@ -103,6 +104,42 @@ export function makeUser(id: number, more: Partial<User> = {}): User {
     last_login: id % 5 === 3 ? null : ago((id * 37) % 40_000),
     ...more,
   };
+}
+
+/** What was tried without success, of each kind. */
+export function makeThrottled(): Throttled[] {
+  const row = (n: number, more: Partial<Throttled>): Throttled => ({
+    id: String(n).padStart(32, "0"),
+    kind: "account",
+    user: null,
+    address: "",
+    failures: 1,
+    last_at: ago(n),
+    refused_until: null,
+    reason: "",
+    expires_at: ago(-1440),
+    ...more,
+  });
+  const grace = { id: 4, email: "grace.hopper4@example.com" };
+  return [
+    row(1, { user: grace, failures: 100, refused_until: ago(-144_000), reason: "ceiling" }),
+    row(2, {
+      kind: "address",
+      address: "192.0.2.77",
+      failures: 30,
+      refused_until: ago(-12),
+      reason: "emails",
+    }),
+    row(3, { kind: "device", user: grace, address: "2001:db8:85a3:1234::/64", failures: 3 }),
+    row(4, { failures: 12, refused_until: ago(-1), reason: "delay" }),
+    row(5, {
+      kind: "session",
+      user: { id: 999, email: "" },
+      failures: 10,
+      refused_until: ago(-9),
+      reason: "window",
+    }),
+  ];
 }
 
 /** Two who may, and many others. */

@@ -48,18 +48,19 @@ test("an admin sees all of it", async () => {
     "Overview",
     "Users",
     "Audit log",
+    "Failed attempts",
     "Roles",
     "Health",
     "System",
   ]);
 });
 
-test.each(["/admin/audit", "/admin/health", "/admin/system"])(
+test.each(["/admin/audit", "/admin/attempts", "/admin/health", "/admin/system"])(
   "a manager is refused %s, and nothing is asked",
   async (path) => {
     await open(path, manager);
     await screen.findByRole("heading", { name: en.refusedTitle });
-    expect(asked(/audit|doctor|system/)).toEqual([]);
+    expect(asked(/audit|doctor|system|throttle/)).toEqual([]);
   },
 );
 
@@ -423,6 +424,55 @@ test("a new user gets a link, which is shown once and copied", async () => {
   expect(await navigator.clipboard.readText()).toBe("https://example.com/reset#Zq3vVn0sJ1xkq2m8Yh5c7w");
   await user.click(link.getByRole("button", { name: "Close" }));
   expect(screen.queryByDisplayValue(/reset#/)).toBeNull();
+});
+
+test("failed attempts say who waits, until when and why, and are lifted", async () => {
+  const user = await open("/admin/attempts", admin);
+  const rows = within(await screen.findByRole("table", { name: "Failed attempts" }))
+    .getAllByRole("row")
+    .slice(1);
+  expect(rows).toHaveLength(5);
+  expect(rows[0]).toHaveTextContent("grace.hopper4@example.com");
+  expect(rows[0]).toHaveTextContent(en.reasons.ceiling ?? "");
+  expect(within(rows[0] as HTMLElement).getByRole("link")).toHaveAttribute("href", "/admin/users/4");
+  expect(rows[1]).toHaveTextContent("192.0.2.77");
+  expect(rows[2]).toHaveTextContent("2001:db8:85a3:1234::/64");
+  expect(rows[2]).toHaveTextContent(en.notRefused);
+  expect(rows[3]).toHaveTextContent(en.unknownEmail);
+  expect(rows[4]).toHaveTextContent(en.gone);
+
+  await user.click(within(rows[1] as HTMLElement).getByRole("button", { name: "Allow again: 192.0.2.77" }));
+  const dialog = await screen.findByRole("alertdialog", { name: "Allow attempts again for 192.0.2.77?" });
+  expect(asked(/^DELETE/)).toEqual([]);
+  await user.click(within(dialog).getByRole("button", { name: "Allow 192.0.2.77 again" }));
+  await screen.findByText("Attempts are allowed again for 192.0.2.77.");
+  expect(asked(/^DELETE \/api\/throttle\/0{31}2\/$/)).toHaveLength(1);
+  await waitFor(() => expect(screen.queryByText("192.0.2.77")).toBeNull());
+});
+
+test("where nobody fails to sign in, it says so", async () => {
+  state.world.throttled = [];
+  await open("/admin/attempts", admin);
+  await screen.findByText(en.noAttempts);
+});
+
+test("a lift that fails is told of, and one that somebody else was faster with is done", async () => {
+  const user = await open("/admin/attempts", admin);
+  const lift = async () => {
+    await user.click(await screen.findByRole("button", { name: "Allow again: 192.0.2.77" }));
+    await user.click(await screen.findByRole("button", { name: "Allow 192.0.2.77 again" }));
+  };
+  server.use(http.delete("*/api/throttle/:id/", broken, { once: true }));
+  await lift();
+  await waitFor(() => expect(screen.queryByRole("alertdialog")).toBeNull());
+  expect(screen.queryByText(/Attempts are allowed again/)).toBeNull();
+  server.use(
+    http.delete("*/api/throttle/:id/", () => HttpResponse.json({ detail: "Not found." }, { status: 404 }), {
+      once: true,
+    }),
+  );
+  await lift();
+  await screen.findByText("Attempts are allowed again for 192.0.2.77.");
 });
 
 test("the audit log speaks in sentences", async () => {
