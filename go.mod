@@ -21,7 +21,12 @@ require (
 	modernc.org/sqlite v1.61.1
 )
 
-require github.com/mileusna/useragent v1.3.5
+require (
+	github.com/go-sql-driver/mysql v1.10.1
+	github.com/mileusna/useragent v1.3.5
+)
+
+require filippo.io/edwards25519 v1.2.0 // indirect
 
 require github.com/FastFilter/xorfilter v0.4.2-0.20260120015552-4e5a4d9df65a
 

@@ -48,6 +48,7 @@ type commands struct {
 	Restore  restoreCommand     `cmd:"" help:"Put a backup in place of the data. Everybody signs in again."`
 	Move     moveCommand        `cmd:"" help:"Move the data from SQLite to PostgreSQL, or back."`
 	Doctor   doctorCommand      `cmd:"" help:"Judge the settings and what is around them, and say how to mend what should not stay as it is."`
+	Django   djangoCommands     `cmd:"" help:"Take over a running Django."`
 	Health   healthCommand      `cmd:"" help:"Ask a running server whether it is ready (for containers)."`
 	About    versionCommand     `cmd:"" name:"version" help:"Print the version, Go's, the commit and the schema."`
 }

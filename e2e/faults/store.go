@@ -105,7 +105,7 @@ func (s *faulty) Update(ctx context.Context, fn func(auth.Tx) error) error {
 		return err
 	}
 	err := s.Store.Update(ctx, func(t auth.Tx) error {
-		if err := fn(tx{reader{t, s.decide, "Update/"}, t, t}); err != nil {
+		if err := fn(tx{reader{t, s.decide, "Update/"}, t, t, t}); err != nil {
 			return err
 		}
 		return s.decide(ctx, Point{"Update", AtCommit})
@@ -303,10 +303,19 @@ func (r reader) Secret(ctx context.Context, name string) (auth.StoredSecret, err
 	return r.Reader.Secret(ctx, name)
 }
 
-// tx is auth.Tx in front of another one: it reads as reader does.
+func (r reader) TokenImported(ctx context.Context, jti string) (bool, error) {
+	if err := r.fails(ctx, "TokenImported"); err != nil {
+		return false, err
+	}
+	return r.Reader.TokenImported(ctx, jti)
+}
+
+// tx is auth.Tx in front of another one: it reads as reader does. Nobody takes
+// users over by a request.
 type tx struct {
 	reader
 	auth.SessionWriter
+	auth.TakeoverWriter
 	to auth.Tx
 }
 

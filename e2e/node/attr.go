@@ -2,5 +2,5 @@ package node
 
 import "syscall"
 
-// attr keeps a Ctrl-C at the tests from reaching the server before they are done.
-func attr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+// Attr keeps a Ctrl-C at the tests from reaching the server before they are done.
+func Attr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

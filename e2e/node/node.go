@@ -141,7 +141,7 @@ func (n *Node) Begin(binary string) error {
 	n.cmd = exec.Command(binary, "serve")
 	n.cmd.Env, n.cmd.Dir = n.env, filepath.Dir(n.Data)
 	n.cmd.Stdout, n.cmd.Stderr = n.log, n.log
-	n.cmd.SysProcAttr = attr()
+	n.cmd.SysProcAttr = Attr()
 	if err := n.cmd.Start(); err != nil {
 		return err
 	}

@@ -113,6 +113,8 @@ type Options struct {
 	// SecureCookies says that the browser reaches this server by TLS: the
 	// cookies are Secure and have the names that go with it.
 	SecureCookies bool
+	// HeaderTypes are words before the token in Authorization beside "Bearer".
+	HeaderTypes []string
 	// AllowedOrigin is the CORS allow-list; nil allows none.
 	AllowedOrigin func(origin string) bool
 	// PublicURL is the address under which people reach this server, without a

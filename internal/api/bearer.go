@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
@@ -29,7 +30,7 @@ func callerOf(r *http.Request) *caller {
 // is 401 whatever else is wrong.
 func (a *API) authenticate(r *http.Request) (caller, error) {
 	byCookie := false
-	token, err := bearerToken(r.Header["Authorization"])
+	token, err := bearerToken(r.Header["Authorization"], a.HeaderTypes)
 	if err == errNoCredentials { //nolint:errorlint // The very one.
 		if token = a.accessCookie(r); token != "" {
 			byCookie, err = true, a.crossOrigin(r)
@@ -69,9 +70,10 @@ func (a *API) optionalCaller(r *http.Request) (*auth.User, error) {
 
 // bearerToken reads the Authorization headers of a request. No header, an
 // empty one and another scheme count as no credentials; "Bearer" without
-// exactly one word after it, and a header sent twice, as a bad header. The
-// scheme is compared in any case (RFC 9110, section 11.1).
-func bearerToken(headers []string) (string, error) {
+// exactly one word after it, and a header sent twice, as a bad header. Of other
+// schemes types are taken, too (AUTH_HEADER_TYPES of SimpleJWT). The scheme is
+// compared in any case (RFC 9110, section 11.1).
+func bearerToken(headers, types []string) (string, error) {
 	if len(headers) == 0 {
 		return "", errNoCredentials
 	}
@@ -79,7 +81,7 @@ func bearerToken(headers []string) (string, error) {
 	if len(headers) > 1 {
 		return "", errBadAuthorization
 	}
-	if !isBearer(scheme) {
+	if !isScheme(scheme, "bearer") && !slices.ContainsFunc(types, func(t string) bool { return isScheme(scheme, t) }) {
 		return "", errNoCredentials
 	}
 	token, rest := nextWord(rest)
@@ -89,19 +91,25 @@ func bearerToken(headers []string) (string, error) {
 	return token, nil
 }
 
-// isBearer compares in ASCII: strings.EqualFold folds letters that only look
+// isScheme compares in ASCII: strings.EqualFold folds letters that only look
 // like ASCII ones.
-func isBearer(scheme string) bool {
-	const want = "bearer"
+func isScheme(scheme, want string) bool {
 	if len(scheme) != len(want) {
 		return false
 	}
 	for i := range len(want) {
-		if scheme[i]|0x20 != want[i] {
+		if lower(scheme[i]) != lower(want[i]) {
 			return false
 		}
 	}
 	return true
+}
+
+func lower(b byte) byte {
+	if 'A' <= b && b <= 'Z' {
+		return b + ('a' - 'A')
+	}
+	return b
 }
 
 // nextWord cuts s at ASCII white space, as Python's bytes.split does.

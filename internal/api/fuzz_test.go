@@ -173,7 +173,7 @@ func FuzzAuthorization(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, header string) {
-		token, err := bearerToken([]string{header})
+		token, err := bearerToken([]string{header}, nil)
 		words := strings.FieldsFunc(header, func(r rune) bool { return strings.ContainsRune(" \t\n\v\f\r", r) })
 		isBearer := len(words) > 0 && strings.ToLower(words[0]) == "bearer"
 		switch {

@@ -101,7 +101,7 @@ func appendRevocation(b []byte, v *auth.Revocation) []byte {
 // a user's token is none: without one of its form the answer is that there are
 // no credentials.
 func (a *API) service(r *http.Request, scope auth.Scope) error {
-	secret, err := bearerToken(r.Header["Authorization"])
+	secret, err := bearerToken(r.Header["Authorization"], nil)
 	switch {
 	case err != nil:
 		return err

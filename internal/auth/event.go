@@ -39,6 +39,7 @@ const (
 	// devices may try no more.
 	EventGuessesEnded   EventKind = "guesses_ended"
 	EventThrottleLifted EventKind = "throttle_lifted"
+	EventImported       EventKind = "imported"
 )
 
 // Event is a row of the audit trail, written in its act's own transaction.
@@ -74,7 +75,7 @@ func EventKinds() []EventKind {
 		EventSessionLimit, EventSessionAdopted, EventPasswordChanged, EventRoleChanged, EventProfileChanged,
 		EventActivated, EventDeactivated, EventUserCreated, EventUserDeleted, EventUserChanged, EventSignedOut,
 		EventResetLink, EventPasswordReset, EventSetUp, EventServiceKey, EventKeyChanged, EventAllSessionsEnd,
-		EventRestored, EventAddressBlocked, EventGuessesEnded, EventThrottleLifted,
+		EventRestored, EventAddressBlocked, EventGuessesEnded, EventThrottleLifted, EventImported,
 	}
 }
 

@@ -102,7 +102,10 @@ type Rotation struct {
 	SessionMax time.Duration
 	// AccessUntil is when the access token minted beside it expires.
 	AccessUntil time.Time
-	Now         time.Time
+	// SpentUntil, when not 0, is the presented token's exp: its jti is kept as
+	// spent until then, so that Django can be told of it.
+	SpentUntil int64
+	Now        time.Time
 }
 
 // Rotated is the answer to a Rotation: the state after it, whether or not it

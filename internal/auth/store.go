@@ -55,6 +55,7 @@ type Reader interface {
 	LinkReader
 	ServiceKeyReader
 	CounterReader
+	TakeoverReader
 }
 
 // Tx is what can be done in a transaction. Locks are taken in this order: the
@@ -70,6 +71,7 @@ type Tx interface {
 	LinkWriter
 	ServiceKeyWriter
 	CounterWriter
+	TakeoverWriter
 }
 
 // UserReader reads users. They answer ErrNotFound where there is none.
@@ -139,7 +141,8 @@ type SessionWriter interface {
 	// the first statement, which is also the check: active, and ValidAfter not
 	// set or before IssuedAt. Where that fails the answer is a TokenNotValid
 	// error: CodeNoActiveAccount for a user that is inactive or gone, else
-	// CodeTokenBlacklisted.
+	// CodeTokenBlacklisted, which is also that of a jti that was blacklisted in
+	// Django.
 	AdoptSession(ctx context.Context, a Adoption) (s Session, created bool, err error)
 	// RevokeSessions ends every live session of a user but the one with the id
 	// except ("" for none) and gives the ids of those ended. Lock the user's

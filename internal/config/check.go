@@ -44,6 +44,7 @@ func (l *loader) check() {
 		l.blame(missing, c.origins[given], "is not set, but "+given+" is", "TLS needs both, plain HTTP neither")
 	}
 	c.signingKey = l.secret("signing.key", c.Signing.Key, "signing.key_file", c.Signing.KeyFile)
+	l.django()
 	if every := c.Signing.RotateEvery; every != 0 && !l.blamed["signing.rotate_every"] {
 		o := c.origins["signing.rotate_every"]
 		switch {

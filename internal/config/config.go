@@ -20,6 +20,7 @@ type Config struct {
 	PublicURL string      `key:"public_url" default:"" help:"The address under which people reach this server, such as https://auth.example.com. Used where Latchkey writes a link to itself; with https its cookies are Secure."`
 	Hosts     []string    `key:"hosts" default:"" help:"Host names that requests may be addressed to. A leading dot (.example.com) takes the domain and all below it. Empty takes any."`
 
+	Django       Django       `key:"django" help:"A Django whose users and tokens are taken over; docs/django.md tells the whole story."`
 	Signing      Signing      `key:"signing" help:"The key that tokens are signed with; docs/keys.md tells the whole story."`
 	Tokens       Tokens       `key:"tokens" help:"How long tokens and sessions last, and what tokens are called."`
 	Registration Registration `key:"registration" help:"Who may register, and as what."`
@@ -38,7 +39,13 @@ type Config struct {
 	Log          Log          `key:"log" help:"The log, on standard error."`
 
 	origins             map[string]Origin
+	simpleJWT           *SimpleJWT
 	signingKey, sealKey Secret // of the setting or of the file that it names
+}
+
+// Django is the Django that is taken over.
+type Django struct {
+	Settings string `key:"settings" default:"" help:"A JSON file with Django's SIMPLE_JWT dict: how the tokens are made that Django has minted, so that they are good here, and ours there. Lifetimes are seconds or as Python prints them. While it is set, refresh tokens that are traded here are noted until they expire, so that Django can be told of them. Needs signing.key."`
 }
 
 // Signing is the key that tokens are signed with; design.md, "Keys".

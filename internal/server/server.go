@@ -97,6 +97,9 @@ func RingOptions(cfg *config.Config) keyring.Options {
 		Algorithm: string(cfg.Signing.Algorithm), RotateEvery: cfg.Signing.RotateEvery.Std(),
 		Lifetime: max(cfg.Tokens.Access, cfg.Tokens.Refresh).Std(),
 	}
+	if jwt := cfg.SimpleJWT(); jwt != nil {
+		o.Lifetime = max(o.Lifetime, jwt.Access+jwt.Leeway, jwt.Refresh+jwt.Leeway)
+	}
 	if !cfg.Database.IsPostgres() {
 		o.SecretFile = filepath.Join(cfg.Data, keyring.FileName)
 	}
@@ -129,8 +132,15 @@ type acts struct {
 func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys keyring.Options, log *slog.Logger, now func() time.Time) (*acts, error) {
 	// The store knows the largest lifetime ever configured: a revocation must
 	// outlive the longest token that it concerns.
+	longest, foreign, foreignRefresh := cfg.Tokens.Access.Std(), token.Foreign{}, time.Duration(0)
+	jwt := cfg.SimpleJWT()
+	if jwt != nil {
+		longest = max(longest, jwt.Access+jwt.Leeway)
+		foreign = token.Foreign{Type: jwt.TypeClaim, ID: jwt.IDClaim, User: jwt.UserClaim, Leeway: jwt.Leeway}
+		foreignRefresh = jwt.Refresh
+	}
 	if err := store.Update(ctx, func(tx auth.Tx) error {
-		return tx.RaiseMaxAccess(ctx, cfg.Tokens.Access.Std())
+		return tx.RaiseMaxAccess(ctx, longest)
 	}); err != nil {
 		return nil, fmt.Errorf("store the access lifetime: %w", err)
 	}
@@ -145,7 +155,8 @@ func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys key
 		Store: store, Ring: ring, Revoked: a.revoked, Reuse: session.Reuse(cfg.Tokens.Reuse),
 		AccessLifetime: cfg.Tokens.Access.Std(), RefreshLifetime: cfg.Tokens.Refresh.Std(),
 		SessionMax: cfg.Tokens.SessionMax.Std(), Now: now, Log: log,
-		Names: token.Names{Issuer: cfg.Tokens.Issuer, Audience: cfg.Tokens.Audience},
+		Names:          token.Names{Issuer: cfg.Tokens.Issuer, Audience: cfg.Tokens.Audience, Foreign: foreign},
+		ForeignRefresh: foreignRefresh, KeepSpent: jwt != nil,
 	})
 	memory := int64(cfg.Password.Memory) << 20
 	if memory == 0 {
@@ -299,7 +310,8 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 		Log:               slog.New(requestLog{log.Handler()}),
 		RegistrationRoles: cfg.Registration.Roles, RegistrationOpen: cfg.Registration.Open,
 		HideSchema: !cfg.Docs.Public, Docs: pages.docs(), Now: now,
-		MaxRequests: cfg.Limits.Requests, SecureCookies: cfg.Secure(), AllowedOrigin: f.cors.lists, PublicURL: strings.TrimSuffix(cfg.PublicURL, "/"),
+		MaxRequests: cfg.Limits.Requests, SecureCookies: cfg.Secure(), AllowedOrigin: f.cors.lists, HeaderTypes: headerTypes(cfg),
+		PublicURL: strings.TrimSuffix(cfg.PublicURL, "/"),
 		Settings: api.Settings{
 			Name: cfg.UI.Name, MinPassword: cfg.Password.MinLength,
 			Access: cfg.Tokens.Access.Std(), Refresh: cfg.Tokens.Refresh.Std(),
@@ -310,6 +322,9 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 	f.health.revoked.Store(a.revoked)
 	f.api.Store(&handler)
 	log.Info("serving", "address", listener.Addr().String(), "tls", cfg.TLS.Cert != "")
+	for _, w := range cfg.DjangoWarnings() {
+		log.Warn(w)
+	}
 	if err := offerSetup(ctx, cfg, a.accounts, listener.Addr().String(), opts.Setup); err != nil {
 		// The server serves all the same; the next start offers it again.
 		log.Error("the link of the set-up page could not be made", "error", err)
@@ -329,6 +344,14 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 	defer cancel()
 	if err := srv.Shutdown(drain); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("shut down: %w", err)
+	}
+	return nil
+}
+
+// headerTypes are the words before a token that a Django's clients send.
+func headerTypes(cfg *config.Config) []string {
+	if jwt := cfg.SimpleJWT(); jwt != nil {
+		return jwt.HeaderTypes
 	}
 	return nil
 }

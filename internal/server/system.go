@@ -63,8 +63,12 @@ func sample(ctx context.Context, accounts *account.Service, every time.Duration,
 // request waits long behind it.
 const indexBatch = 200
 
+// indexEvery is how often it is looked for users without words: an import makes
+// none.
+const indexEvery = 10 * time.Second
+
 // indexUsers makes the words by which users are found where an older version
-// has made none. A search finds the others meanwhile.
+// or an import has made none. A search finds the others meanwhile.
 func indexUsers(ctx context.Context, store auth.Store, log *slog.Logger) {
 	total := 0
 	for {
@@ -83,7 +87,7 @@ func indexUsers(ctx context.Context, store auth.Store, log *slog.Logger) {
 			if total > 0 {
 				log.Info("indexed users", "users", total)
 			}
-			return
+			total, wait = 0, indexEvery
 		}
 		total += n
 		if !pause(ctx, wait) {

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,6 +66,9 @@ func (s *Service) Refresh(ctx context.Context, raw string, c auth.Client, arrive
 		SessionID: sid, UserID: claims.UserID, JTI: claims.ID, NewJTI: token.NewID(),
 		IssuedAt: now.Unix(), Expires: now.Add(s.RefreshLifetime).Unix(), SessionMax: s.SessionMax,
 		AccessUntil: now.Add(s.AccessLifetime), Now: now,
+	}
+	if s.KeepSpent {
+		r.SpentUntil = claims.Expires
 	}
 	// A member of a batch can come back without a row although its token was
 	// current, so the fresh state decides, and a token that is still current
@@ -188,7 +192,7 @@ func (s *Service) issuedAt(claims token.Claims) int64 {
 	if claims.HasIssuedAt {
 		return claims.IssuedAt
 	}
-	return claims.Expires - int64(s.RefreshLifetime/time.Second)
+	return claims.Expires - int64(cmp.Or(s.ForeignRefresh, s.RefreshLifetime)/time.Second)
 }
 
 // wouldRefresh answers nil if and only if Refresh would answer tokens, and
@@ -232,5 +236,9 @@ func (s *Service) wouldAdopt(ctx context.Context, claims token.Claims) error {
 	case !u.ValidAfter.IsZero() && s.issuedAt(claims)*1e6 <= u.ValidAfter.UnixMicro():
 		return auth.TokenError(auth.CodeTokenBlacklisted)
 	}
-	return nil
+	imported, err := s.Store.Read().TokenImported(ctx, claims.ID)
+	if err == nil && imported {
+		err = auth.TokenError(auth.CodeTokenBlacklisted)
+	}
+	return err
 }

@@ -54,8 +54,14 @@ type Options struct {
 	AccessLifetime, RefreshLifetime, SessionMax time.Duration
 	// Names are the iss and aud that tokens get and must have; "" for neither.
 	Names token.Names
-	Now   func() time.Time
-	Log   *slog.Logger
+	// ForeignRefresh is the lifetime of refresh tokens that Django minted; 0 is
+	// RefreshLifetime.
+	ForeignRefresh time.Duration
+	// KeepSpent keeps the jti of each refresh token that is traded until its
+	// exp, so that Django can be told of it (django.settings).
+	KeepSpent bool
+	Now       func() time.Time
+	Log       *slog.Logger
 }
 
 // Ring is what of the key ring is needed here.
@@ -115,13 +121,13 @@ func (s *Service) Mint(u auth.User, row auth.Session, now time.Time) Tokens {
 	t.Refresh = key.Sign(token.Claims{
 		Type: token.Refresh, Expires: row.Expires, IssuedAt: row.IssuedAt,
 		ID: row.JTI, UserID: u.ID, SessionID: row.ID,
-		Issuer: s.Names.Issuer, Audience: s.Names.Audience,
+		Issuer: s.Names.Issuer, Audience: s.Names.Audience, As: s.Names.Foreign,
 	})
 	t.Access = key.Sign(token.Claims{
 		Type: token.Access, Expires: t.AccessExpires, IssuedAt: now.Unix(),
 		ID: token.NewID(), UserID: u.ID, SessionID: row.ID,
 		Role: string(u.Role), Gen: u.Gen, HasGen: true,
-		Issuer: s.Names.Issuer, Audience: s.Names.Audience,
+		Issuer: s.Names.Issuer, Audience: s.Names.Audience, As: s.Names.Foreign,
 	})
 	return t
 }

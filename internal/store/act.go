@@ -24,6 +24,10 @@ const rotate = `UPDATE sessions SET
 		AND EXISTS (SELECT 1 FROM users WHERE users.id = sessions.user_id AND users.is_active)
 	RETURNING expires, origin_jti, created_at, until, address, user_agent`
 
+// insertSpent keeps the jti of a token that was traded.
+const insertSpent = `INSERT INTO spent_tokens (jti, user_id, expires, kind) VALUES ($1, $2, $3, 'spent')
+	ON CONFLICT (jti) DO UPDATE SET kind = 'spent' WHERE spent_tokens.kind = 'outstanding'`
+
 // Rotate does a Rotation. A rotation that finds its own NewJTI stored has been
 // done by a commit whose answer got lost.
 func Rotate(ctx context.Context, t Tx, r auth.Rotation) (auth.Rotated, error) {
@@ -43,6 +47,11 @@ func Rotate(ctx context.Context, t Tx, r auth.Rotation) (auth.Rotated, error) {
 	}
 	if err != nil {
 		return auth.Rotated{}, fmt.Errorf("rotate session %s: %w", r.SessionID, err)
+	}
+	if r.SpentUntil != 0 {
+		if _, err := t.Exec(ctx, insertSpent, r.JTI, r.UserID, r.SpentUntil); err != nil {
+			return auth.Rotated{}, fmt.Errorf("keep the spent token of session %s: %w", r.SessionID, err)
+		}
 	}
 	u, err := t.UserByID(ctx, r.UserID)
 	if err != nil {

@@ -43,6 +43,8 @@ type Engine interface {
 	Violates(err error, constraint string) bool
 	// SkipUserIDs moves the sequence of user ids so that n ids are never given.
 	SkipUserIDs(ctx context.Context, c Conn, n int64) error
+	// RaiseUserIDs moves the sequence so that ids up to past are never given.
+	RaiseUserIDs(ctx context.Context, c Conn, past int64) error
 	// LockKeys makes this transaction the only one that changes keys.
 	LockKeys(ctx context.Context, c Conn) error
 	// LockCounters locks the counters of keys, which are sorted, and gives those

@@ -197,6 +197,13 @@ func (t Tx) AdoptSession(ctx context.Context, a auth.Adoption) (auth.Session, bo
 	if err != nil {
 		return auth.Session{}, false, fmt.Errorf("adopt session: %w", err)
 	}
+	imported, err := t.TokenImported(ctx, a.OriginJTI)
+	if err != nil {
+		return auth.Session{}, false, fmt.Errorf("adopt session: %w", err)
+	}
+	if imported {
+		return auth.Session{}, false, auth.TokenError(auth.CodeTokenBlacklisted)
+	}
 	count, err := t.Exec(ctx, insertSession, a.SessionID, a.UserID, a.OriginJTI, a.IssuedAt, a.Expires, &a.OriginJTI,
 		Micros(a.Now), Micros(time.Unix(a.Expires, 0)), a.Client.Address, a.Client.UserAgent)
 	if err != nil {
@@ -268,6 +275,8 @@ const (
 		(SELECT seq FROM revocations WHERE until < $1 ORDER BY until LIMIT $2)`
 	sweepEvents = `DELETE FROM events WHERE id IN
 		(SELECT id FROM events WHERE at < $1 ORDER BY at LIMIT $2)`
+	sweepTokens = `DELETE FROM spent_tokens WHERE jti IN
+		(SELECT jti FROM spent_tokens WHERE expires < CAST($1 AS BIGINT) / 1000000 ORDER BY expires LIMIT $2)`
 	sweepSamples = `DELETE FROM samples WHERE at IN (SELECT at FROM samples WHERE at < $1 ORDER BY at LIMIT $2)`
 )
 
@@ -277,7 +286,7 @@ func (t Tx) Sweep(ctx context.Context, now, eventsBefore time.Time, after string
 		query  string
 		before time.Time
 	}{
-		{sweepRevocations, now}, {sweepLinks, now}, {sweepCounters, now}, {sweepEvents, eventsBefore}, {sweepSamples, eventsBefore},
+		{sweepRevocations, now}, {sweepLinks, now}, {sweepCounters, now}, {sweepTokens, now}, {sweepEvents, eventsBefore}, {sweepSamples, eventsBefore},
 	} {
 		n, err := t.Exec(ctx, s.query, Micros(s.before), int64(limit))
 		if err != nil {

@@ -207,8 +207,10 @@ func (t Tx) DeleteUser(ctx context.Context, id int64) (auth.User, error) {
 	if err != nil {
 		return auth.User{}, wrap(err, "delete user %d", id)
 	}
-	_, err = t.Exec(ctx, dropWords, id)
-	return u, wrap(err, "drop the words of user %d", id)
+	if _, err = t.Exec(ctx, dropWords, id); err != nil {
+		return u, fmt.Errorf("drop the words of user %d: %w", id, err)
+	}
+	return u, t.bury(ctx, id)
 }
 
 // wrap says what was being done. Errors of the domain (ErrNotFound) stay bare,

@@ -3,6 +3,7 @@ package token
 import (
 	"errors"
 	"slices"
+	"time"
 )
 
 // The types of token, as the token_type claim names them.
@@ -62,6 +63,9 @@ type Claims struct {
 	// Gen is the generation of the user's access tokens.
 	Gen    int64
 	HasGen bool
+	// As are further names under which Sign writes type, id and user, for the
+	// other program to find them. Parse leaves it empty.
+	As Foreign
 	// Issuer and Audience are iss and aud where those are strings; of an aud
 	// that is a list, the one of it that was demanded. Else they are "".
 	Issuer, Audience string
@@ -69,7 +73,32 @@ type Claims struct {
 
 // Names are the iss and aud that a token must have. One that is "" may be
 // missing, or be anything.
-type Names struct{ Issuer, Audience string }
+type Names struct {
+	Issuer, Audience string
+	// Foreign is how tokens without a session are read: those that another
+	// program minted with the same key.
+	Foreign Foreign
+}
+
+// Foreign is what another program calls the claims that all tokens have; "" is
+// the same name as here.
+type Foreign struct {
+	Type, ID, User string
+	// Leeway is how long after its exp such a token is good, in whole seconds.
+	Leeway time.Duration
+}
+
+// The names here.
+const (
+	typeName = "token_type"
+	idName   = "jti"
+	userName = "user_id"
+)
+
+// renamed reports whether a claim has another name there.
+func (f Foreign) renamed() bool {
+	return f.Type != "" && f.Type != typeName || f.ID != "" && f.ID != idName || f.User != "" && f.User != userName
+}
 
 // of reports whether these claims have the names.
 func (n Names) of(c Claims) bool {

@@ -2,6 +2,7 @@ package token
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"math"
@@ -17,13 +18,12 @@ import (
 // names in valid UTF-8, and for claims of a type that cannot be used.
 func general(payload string, names Names, now int64) (c Claims, ok bool) {
 	ours := true // whether the claims that only our tokens have can be used
+	var theirs Claims
 	ok = members([]byte(payload), func(name string, v jsontext.Value) (ok bool) {
+		names.Foreign.read(&theirs, name, v)
 		switch name {
-		case "token_type":
-			// One of another type than string is the wrong type, not none.
-			c.Type, _ = text(v)
-			c.HasType = true
-			return true
+		case typeName:
+			c.setType(v)
 		case "exp":
 			c.Expires, ok = number(v)
 			c.HasExpires = ok
@@ -35,17 +35,10 @@ func general(payload string, names Names, now int64) (c Claims, ok bool) {
 		case "nbf":
 			notBefore, ok := pythonInt(v)
 			return ok && notBefore <= now+leeway
-		case "jti":
-			c.HasID = true
-			if c.ID, c.IDIsString = text(v); !c.IDIsString {
-				c.ID = string(v)
-			}
-			return true
-		case "user_id":
-			c.HasUserID = true
-			c.UserIDNull = v.Kind() == jsontext.KindNull
-			c.UserID, c.UserIDValid = userID(v)
-			return true
+		case idName:
+			c.setID(v)
+		case userName:
+			c.setUser(v)
 		case "sid":
 			c.SessionID, ok = text(v)
 			return ok && isHex32(c.SessionID)
@@ -66,9 +59,45 @@ func general(payload string, names Names, now int64) (c Claims, ok bool) {
 		// A token that Django minted: a claim of the team's own that happens to
 		// be called like one of ours means nothing here.
 		c.Role, c.Gen, c.HasGen = "", 0, false
+		if names.Foreign.renamed() {
+			c.Type, c.HasType = theirs.Type, theirs.HasType
+			c.ID, c.HasID, c.IDIsString = theirs.ID, theirs.HasID, theirs.IDIsString
+			c.UserID, c.HasUserID, c.UserIDValid, c.UserIDNull = theirs.UserID, theirs.HasUserID, theirs.UserIDValid, theirs.UserIDNull
+		}
 		return c, ok
 	}
 	return c, ok && ours
+}
+
+func (c *Claims) setType(v jsontext.Value) {
+	// One of another type than string is the wrong type, not none.
+	c.Type, _ = text(v)
+	c.HasType = true
+}
+
+func (c *Claims) setID(v jsontext.Value) {
+	c.HasID = true
+	if c.ID, c.IDIsString = text(v); !c.IDIsString {
+		c.ID = string(v)
+	}
+}
+
+func (c *Claims) setUser(v jsontext.Value) {
+	c.HasUserID = true
+	c.UserIDNull = v.Kind() == jsontext.KindNull
+	c.UserID, c.UserIDValid = userID(v)
+}
+
+// read reads a claim if it is one of the three under its name there.
+func (f Foreign) read(c *Claims, name string, v jsontext.Value) {
+	switch name {
+	case cmp.Or(f.Type, typeName):
+		c.setType(v)
+	case cmp.Or(f.ID, idName):
+		c.setID(v)
+	case cmp.Or(f.User, userName):
+		c.setUser(v)
+	}
 }
 
 // audience gives the string that an aud is, or want if it is a list that has it

@@ -210,6 +210,7 @@ func appendClaims(b []byte, c Claims) []byte {
 			b = strconv.AppendInt(b, c.Gen, 10)
 		}
 	}
+	b = c.As.append(b, c)
 	if c.Issuer != "" {
 		b = append(b, `,"iss":`...)
 		b = appendString(b, c.Issuer)
@@ -219,6 +220,20 @@ func appendClaims(b []byte, c Claims) []byte {
 		b = appendString(b, c.Audience)
 	}
 	return append(b, '}')
+}
+
+// append spells the claims that the other program calls otherwise once more.
+func (f Foreign) append(b []byte, c Claims) []byte {
+	member := func(name, here string, value func([]byte) []byte) {
+		if name != "" && name != here {
+			b = append(appendString(append(b, ','), name), ':')
+			b = value(b)
+		}
+	}
+	member(f.Type, typeName, func(b []byte) []byte { return appendString(b, c.Type) })
+	member(f.ID, idName, func(b []byte) []byte { return appendString(b, c.ID) })
+	member(f.User, userName, func(b []byte) []byte { return strconv.AppendInt(b, c.UserID, 10) })
+	return b
 }
 
 // appendString quotes s. The error is about invalid UTF-8, which comes out

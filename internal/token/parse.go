@@ -44,7 +44,7 @@ func (n Names) Parse(token string, keys Keys, now time.Time) (Claims, error) {
 		return Claims{}, ErrInvalid
 	}
 	c, ok := quick(payload)
-	if !ok {
+	if !ok || c.SessionID == "" && n.Foreign.renamed() {
 		if c, ok = general(payload, n, now.Unix()); !ok {
 			return Claims{}, ErrInvalid
 		}
@@ -54,11 +54,15 @@ func (n Names) Parse(token string, keys Keys, now time.Time) (Claims, error) {
 	}
 	// PyJWT compares with a clock that has fractions. These are whole seconds,
 	// so the comparison with the clock's whole seconds comes out the same.
-	seconds := now.Unix()
-	if c.HasExpires && (c.Expires <= seconds || c.Expires > maxExpiry) {
+	seconds, late, early := now.Unix(), int64(0), int64(leeway)
+	if c.SessionID == "" {
+		late = int64(n.Foreign.Leeway / time.Second)
+		early = max(early, late)
+	}
+	if c.HasExpires && (c.Expires <= seconds-late || c.Expires > maxExpiry) {
 		return Claims{}, ErrInvalid
 	}
-	if c.HasIssuedAt && c.IssuedAt > seconds+leeway {
+	if c.HasIssuedAt && c.IssuedAt > seconds+early {
 		return Claims{}, ErrInvalid
 	}
 	return c, nil

@@ -27,6 +27,15 @@ func (engine) SkipUserIDs(ctx context.Context, c store.Conn, n int64) error {
 	return c.QueryRow(ctx, skipUserIDs, n).Scan(&last)
 }
 
+// raiseUserIDs: a sequence of which nothing was taken has no last value.
+const raiseUserIDs = `SELECT setval(seq, GREATEST(COALESCE(pg_sequence_last_value(seq), 0), $1::bigint))
+	FROM (SELECT pg_get_serial_sequence('users', 'id')::regclass AS seq) AS s`
+
+func (engine) RaiseUserIDs(ctx context.Context, c store.Conn, past int64) error {
+	var last int64
+	return c.QueryRow(ctx, raiseUserIDs, past).Scan(&last)
+}
+
 // LockKeys keeps other writers of keys out, and no reader. Not an advisory
 // lock: those do nothing on CockroachDB.
 func (engine) LockKeys(ctx context.Context, c store.Conn) error {

@@ -52,6 +52,16 @@ const (
 
 	rotateOne     = rotate + returning
 	rotateSeveral = inOrder + rotate + afterLocks + returning
+
+	// rotateKeeping is rotateSeveral that keeps the spent tokens, too.
+	rotateKeeping = inOrder + `, done AS (` + rotate + afterLocks + returning + `), spent AS (
+		INSERT INTO spent_tokens (jti, user_id, expires, kind)
+		SELECT a.jti, a.user_id, a.spent_until, 'spent'
+		FROM unnest($1::text[], $2::bigint[], $3::text[], $10::bigint[]) AS a (id, user_id, jti, spent_until)
+			JOIN done ON done.id = a.id
+		WHERE a.spent_until > 0
+		ON CONFLICT (jti) DO UPDATE SET kind = excluded.kind WHERE spent_tokens.kind = 'outstanding')
+		SELECT * FROM done`
 )
 
 type rotation = call[auth.Rotation, auth.Rotated]
@@ -132,6 +142,8 @@ func rotateRows(ctx context.Context, c *pgxpool.Conn, batch []*rotation, done []
 		users, issuedAts   = make([]int64, n), make([]int64, n)
 		expires, untils    = make([]int64, n), make([]int64, n)
 		sessionMaxes, nows = make([]int64, n), make([]int64, n)
+		spentUntils        = make([]int64, n)
+		keep               = false
 	)
 	for i, c := range batch {
 		r := &c.in
@@ -139,12 +151,17 @@ func rotateRows(ctx context.Context, c *pgxpool.Conn, batch []*rotation, done []
 		users[i], issuedAts[i] = r.UserID, r.IssuedAt
 		expires[i], untils[i] = r.Expires, store.Micros(store.RotationUntil(*r))
 		sessionMaxes[i], nows[i] = r.SessionMax.Microseconds(), store.Micros(r.Now)
+		spentUntils[i], keep = r.SpentUntil, keep || r.SpentUntil != 0
 	}
+	args := []any{ids, users, jtis, newJTIs, issuedAts, expires, untils, sessionMaxes, nows}
 	statement := rotateOne
-	if n > 1 {
+	switch {
+	case keep:
+		statement, args = rotateKeeping, append(args, spentUntils)
+	case n > 1:
 		statement = rotateSeveral
 	}
-	found, err := c.Query(ctx, statement, ids, users, jtis, newJTIs, issuedAts, expires, untils, sessionMaxes, nows)
+	found, err := c.Query(ctx, statement, args...)
 	if err != nil {
 		return err
 	}

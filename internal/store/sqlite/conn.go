@@ -395,5 +395,14 @@ func (dialect) SkipUserIDs(ctx context.Context, c store.Conn, n int64) error {
 	return err
 }
 
+// RaiseUserIDs implements store.Engine.
+func (dialect) RaiseUserIDs(ctx context.Context, c store.Conn, past int64) error {
+	moved, err := c.Exec(ctx, `UPDATE sqlite_sequence SET seq = MAX(seq, $1) WHERE name = 'users'`, past)
+	if err == nil && moved == 0 {
+		_, err = c.Exec(ctx, `INSERT INTO sqlite_sequence (name, seq) VALUES ('users', $1)`, past)
+	}
+	return err
+}
+
 // LockKeys implements store.Engine. There is one writer at a time already.
 func (dialect) LockKeys(context.Context, store.Conn) error { return nil }

@@ -1,5 +1,18 @@
 -- What the migrations make. The test rewrites this file with -update.
 
+CREATE TABLE django_imports (
+    source      TEXT   PRIMARY KEY NOT NULL,
+    started_at  BIGINT NOT NULL,
+    finished_at BIGINT,
+    users       BIGINT NOT NULL,
+    counts      TEXT   NOT NULL
+);
+
+CREATE TABLE django_users (
+    user_id BIGINT PRIMARY KEY NOT NULL,
+    base    BLOB   NOT NULL
+);
+
 CREATE TABLE events (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     at         BIGINT  NOT NULL,
@@ -50,6 +63,14 @@ CREATE TABLE links (
 CREATE INDEX links_expires ON links (expires);
 
 CREATE INDEX links_user ON links (user_id, kind);
+
+CREATE TABLE mfa_imported (
+    user_id   BIGINT NOT NULL,
+    kind      TEXT   NOT NULL,
+    source_id BIGINT NOT NULL,
+    sealed    BLOB   NOT NULL,
+    PRIMARY KEY (user_id, kind, source_id)
+);
 
 CREATE TABLE revocation_clock (
     one        INTEGER PRIMARY KEY CHECK (one = 1),
@@ -112,6 +133,15 @@ CREATE TABLE sessions (
 CREATE UNIQUE INDEX sessions_origin_jti ON sessions (origin_jti) WHERE origin_jti IS NOT NULL;
 
 CREATE INDEX sessions_user ON sessions (user_id, created_at) WHERE revoked_at IS NULL;
+
+CREATE TABLE spent_tokens (
+    jti     TEXT   PRIMARY KEY NOT NULL,
+    user_id BIGINT NOT NULL,
+    expires BIGINT NOT NULL,
+    kind    TEXT   NOT NULL CHECK (kind IN ('imported', 'outstanding', 'spent'))
+) WITHOUT ROWID;
+
+CREATE INDEX spent_tokens_expires ON spent_tokens (expires);
 
 CREATE TABLE throttle (
     key           TEXT   PRIMARY KEY NOT NULL,

@@ -246,8 +246,9 @@ func (db *DB) Rotate(ctx context.Context, r auth.Rotation) (auth.Rotated, error)
 	var out auth.Rotated
 	err := db.writer.do(&act{
 		ctx: ctx,
-		// The UPDATE is the only statement that writes.
-		single: true,
+		// The UPDATE is the only statement that writes, but where the spent token
+		// is kept.
+		single: r.SpentUntil == 0,
 		run: func(tx store.Tx) (err error) {
 			out, err = store.Rotate(ctx, tx, r)
 			return err
@@ -340,6 +341,20 @@ func (t *tx) DeleteUser(ctx context.Context, id int64) (auth.User, error) {
 func (t *tx) EndAll(ctx context.Context, now time.Time) (int64, error) {
 	t.everybody = true
 	return t.Tx.EndAll(ctx, now)
+}
+
+// InsertImported implements auth.TakeoverWriter.
+func (t *tx) InsertImported(ctx context.Context, users []auth.ImportedUser, now time.Time) ([]int64, error) {
+	for _, u := range users {
+		t.users = append(t.users, u.ID)
+	}
+	return t.Tx.InsertImported(ctx, users, now)
+}
+
+// SetImported implements auth.TakeoverWriter.
+func (t *tx) SetImported(ctx context.Context, b auth.ImportBase, updatedAt, lastLogin time.Time) error {
+	t.users = append(t.users, b.UserID)
+	return t.Tx.SetImported(ctx, b, updatedAt, lastLogin)
 }
 
 // Revoke implements auth.RevocationWriter.

@@ -53,6 +53,7 @@ func Run(t *testing.T, open func(*testing.T) auth.Store) {
 		{"audit", auditFacts},
 		{"condition", conditionFacts},
 		{"counter", counterFacts},
+		{"takeover", takeoverFacts},
 		{"race", raceFacts},
 	} {
 		t.Run(group.name, func(t *testing.T) {

@@ -249,6 +249,7 @@ export const de: Text = {
     guesses_ended: () =>
       "Nach 100 falschen Passwörtern öffnen nur noch Ihre Geräte oder ein Link für ein neues Passwort Ihr Konto",
     throttle_lifted: () => "Anmeldeversuche sind wieder erlaubt",
+    imported: () => "Konten wurden aus Django übernommen",
   },
   eventFrom: (device, address) => [device, address].filter(Boolean).join(" · "),
 

@@ -222,6 +222,7 @@ export const en = {
     guesses_ended: () =>
       "After 100 wrong passwords only devices that you use, and a link for a new password, open your account",
     throttle_lifted: () => "Attempts to sign in are allowed again",
+    imported: () => "Accounts were taken over from Django",
   } satisfies Record<EventName, (e: Event) => string> as Record<EventName, (e: Event) => string>,
   eventFrom: (device: string, address: string) => [device, address].filter(Boolean).join(" · "),
 

@@ -262,6 +262,7 @@ export const de: ConsoleText = {
       other: "Unbekannte Geräte dürfen {user} nicht mehr versuchen: zu viele falsche Passwörter in Folge",
     },
     throttle_lifted: { name: "Versuche erlaubt", other: "{actor} hat Versuche wieder erlaubt" },
+    imported: { name: "Übernommen", other: "Konten wurden aus Django übernommen" },
   },
   unknownEvent: (name) => {
     const words = name.replaceAll("_", " ");

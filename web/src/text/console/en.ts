@@ -263,6 +263,7 @@ export const en = {
       other: "Unknown devices may not try {user} any more: too many wrong passwords in a row",
     },
     throttle_lifted: { name: "Attempts allowed", other: "{actor} allowed attempts again" },
+    imported: { name: "Taken over", other: "Accounts were taken over from Django" },
   } satisfies Record<EventName, EventText> as Record<EventName, EventText>,
   /** An event that this page does not know yet. */
   unknownEvent: (name: string): EventText => {

@@ -1,0 +1,163 @@
+package django
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	_ "modernc.org/sqlite" // the driver
+)
+
+func quoteDouble(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+
+// sqliteEngine: any column may hold anything. octet_length, since length stops
+// at a NUL.
+var sqliteEngine = engine{
+	name:  "sqlite",
+	quote: quoteDouble,
+	param: func(int) string { return "?" },
+	value: func(quoted, _ string) string {
+		return fmt.Sprintf(`CASE WHEN octet_length(%s) > %d THEN substr(CAST(%s AS BLOB), 1, %d) ELSE %s END`,
+			quoted, MaxValue, quoted, MaxValue+1, quoted)
+	},
+	// Whatever the primary key is, a table of Django's has a rowid.
+	place:  func(Table) (string, error) { return "t.rowid", nil },
+	tables: sqliteTables,
+}
+
+func openSQLite(ctx context.Context, name string) (Source, error) {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	}
+	q := url.Values{
+		"mode":    {"ro"},
+		"_pragma": {"busy_timeout(10000)", "query_only(1)", "trusted_schema(0)"},
+		// Text as it stands there: times are ours to read.
+		"_texttotime": {"0"},
+	}
+	dsn := (&url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: q.Encode()}).String()
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	}
+	db.SetMaxOpenConns(1)
+	var n int64
+	if err := db.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_master`).Scan(&n); err != nil {
+		_ = db.Close()
+		return nil, fmt.Errorf("%w: open %s: %w", ErrSource, name, err)
+	}
+	return &database{engine: sqliteEngine, shown: abs, db: db, query: db}, nil
+}
+
+func sqliteTables(ctx context.Context, c querier) ([]Table, error) {
+	var all []Table
+	err := collect(ctx, c, fmt.Sprintf(`SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\_%%' ESCAPE '\'
+		ORDER BY name LIMIT %d`, maxTables), nil, func(scan func(...any) error) error {
+		var t Table
+		if err := scan(&t.Name); err != nil {
+			return err
+		}
+		all = append(all, t)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		t := &all[i]
+		keys := 0
+		// The declared type could be "datetime", which the driver would make a
+		// time of; as an expression it has none.
+		err := collect(ctx, c, fmt.Sprintf(`SELECT name, type || '', pk FROM pragma_table_info(?) ORDER BY cid LIMIT %d`, maxColumns),
+			[]any{t.Name}, func(scan func(...any) error) error {
+				var col Column
+				var pk int64
+				if err := scan(&col.Name, &col.Type, &pk); err != nil {
+					return err
+				}
+				if pk > 0 {
+					keys++
+					t.Key = col.Name
+				}
+				t.Columns = append(t.Columns, col)
+				return nil
+			})
+		if err != nil {
+			return nil, err
+		}
+		if keys != 1 {
+			t.Key = ""
+		}
+		t.References = map[string]string{}
+		err = collect(ctx, c, `SELECT "from", "table" FROM pragma_foreign_key_list(?)`, []any{t.Name}, func(scan func(...any) error) error {
+			var from, to string
+			if err := scan(&from, &to); err != nil {
+				return err
+			}
+			t.References[from] = to
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// collect calls each for each row of a query.
+func collect(ctx context.Context, c querier, query string, args []any, each func(scan func(...any) error) error) error {
+	rows, err := c.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := each(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// schemaTables makes tables of rows of table, column, type, key ("" or the name
+// of the primary key's column) and of references.
+type schemaTables struct {
+	tables []Table
+	byName map[string]int
+}
+
+func (s *schemaTables) table(name string) *Table {
+	if i, ok := s.byName[name]; ok {
+		return &s.tables[i]
+	}
+	if len(s.tables) >= maxTables {
+		return nil
+	}
+	if s.byName == nil {
+		s.byName = map[string]int{}
+	}
+	s.byName[name] = len(s.tables)
+	s.tables = append(s.tables, Table{Name: name, References: map[string]string{}})
+	return &s.tables[len(s.tables)-1]
+}
+
+func (s *schemaTables) column(table, column, typ string) {
+	if t := s.table(table); t != nil && len(t.Columns) < maxColumns {
+		t.Columns = append(t.Columns, Column{column, typ})
+	}
+}
+
+// keys are the columns of primary keys by table.
+func (s *schemaTables) keys(all map[string][]string) {
+	for i := range s.tables {
+		if key := all[s.tables[i].Name]; len(key) == 1 {
+			s.tables[i].Key = key[0]
+		}
+	}
+	slices.SortFunc(s.tables, func(a, b Table) int { return strings.Compare(a.Name, b.Name) })
+}
