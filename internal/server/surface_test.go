@@ -734,3 +734,55 @@ func TestPasswordsDoNotExpire(t *testing.T) {
 	c.move(400 * 24 * time.Hour)
 	r.login("ada@example.com", horse)
 }
+
+// TestPasswordsAreAsSent: no blank is taken off, no letter changed and nothing
+// cut, whichever form the password comes by.
+//
+// ASVS 6.2.8
+// LESSON 12
+func TestPasswordsAreAsSent(t *testing.T) {
+	var c clock
+	r, setup := setUp(t, settings(t, "LATCHKEY_THROTTLE_ENABLED=false"), &c)
+	admin := r.admin(setup)
+	login := func(mail, password string) int {
+		t.Helper()
+		body, _ := json.Marshal(map[string]string{"email": mail, "password": password})
+		resp, _ := r.do("POST", "/api/auth/login/", string(body))
+		return resp.StatusCode
+	}
+	only := func(way, mail, password string) {
+		t.Helper()
+		if status := login(mail, password); status != 200 {
+			t.Errorf("%s: %q does not sign in: %d", way, password, status)
+		}
+		for _, other := range []string{strings.TrimSpace(password), " " + password, password + " ", password + "\u00a0", strings.ToLower(password), password[:len(password)-1]} {
+			if status := login(mail, other); other != password && status != 401 {
+				t.Errorf("%s with %q: %q: %d", way, password, other, status)
+			}
+		}
+	}
+	form := func(fields map[string]string) string {
+		body, _ := json.Marshal(fields)
+		return string(body)
+	}
+	for i, password := range []string{" c0rrect-Horse-42 ", "\tc0rrect-Horse-42\u00a0", strings.Repeat("Long-Horse-7 ", 9), "Pfe\u0308rd-und-Wagen-7"} {
+		mail := fmt.Sprintf("a%d@example.com", i)
+		p := r.pair(201, "/api/auth/register/", form(map[string]string{
+			"email": mail, "password": password, "password2": password, "first_name": "Ada", "last_name": "Lovelace",
+		}))
+		only("register", mail, password)
+		changed := " " + password + "!"
+		r.want(400, "POST", "/api/auth/password/change/", form(map[string]string{
+			"old_password": password + " ", "password": changed, "password2": changed,
+		}), "Authorization", "Bearer "+p.Tokens.Access)
+		r.want(200, "POST", "/api/auth/password/change/", form(map[string]string{
+			"old_password": password, "password": changed, "password2": changed,
+		}), "Authorization", "Bearer "+p.Tokens.Access)
+		only("change", mail, changed)
+		link := r.want(201, "POST", fmt.Sprintf("/api/users/%d/reset-link/", p.User.ID), "", "Authorization", admin)["link"].(string)
+		r.want(200, "POST", "/api/auth/password/reset/confirm/", form(map[string]string{
+			"token": link[strings.Index(link, "#")+1:], "password": password, "password2": password,
+		}))
+		only("reset", mail, password)
+	}
+}

@@ -603,7 +603,7 @@ func TestEmails(t *testing.T) {
 	if w.try(Guess{Email: "a1", Address: address(2)}) == nil {
 		t.Error("another address is blocked")
 	}
-	// LESSON 25: what began before is stopped at its end.
+	// What began before is stopped at its end.
 	var refused *Refused
 	if err := w.Count(t.Context(), mid.Success()); !errors.As(err, &refused) || refused.Wait != 15*time.Minute {
 		t.Errorf("the later step: %v", err)
