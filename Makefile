@@ -7,6 +7,7 @@
 # make example-apis  the Go SDK and the three APIs of examples/ against the built server
 # make bench    measures against a bare server and the storage limit
 # make asvs     which security requirements are met, from the results that make test keeps
+# make reproducible  builds twice, in two folders: the same bytes; prints the modules
 # make planted  brings known defects back, one at a time, and counts how many the tests find
 # make crash    200 kills under load on each engine
 # make nightly  the long runs, resumed where they stopped, for HOURS (4)
@@ -53,11 +54,16 @@ test: need lint build
 	$(PGTEST) scripts/test-browser
 	@.cache/trace
 
+# The same bytes from another folder, and what modules they are made of.
+reproducible:
+	@scripts/reproducible
+
 # Each known defect of planted/ back, one at a time: the tests must find it.
 planted: need
 	$(PGTEST) go run ./internal/trace/cmd/planted
 
 # From what make test has kept.
+# ROW 9
 asvs:
 	@go run ./internal/trace/cmd/trace
 

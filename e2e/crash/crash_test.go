@@ -43,7 +43,7 @@ const (
 // lost, and nothing that was revoked or rotated may live again.
 //
 // LESSON 14
-// ROW 1
+// ROW 1, 3
 func TestCrash(t *testing.T) {
 	first := *seed
 	if first == 0 {

@@ -47,7 +47,7 @@ func clusters(t *testing.T, env ...string) map[string]func(t *testing.T) []*node
 //
 // ASVS 10.4.5
 // LESSON 13
-// ROW 2
+// ROW 2, 3
 func TestThousandRefreshesOfOneToken(t *testing.T) {
 	const clients = 1000
 	for _, setting := range []string{"strict", "grace"} {

@@ -9,6 +9,8 @@ import (
 )
 
 // TestFields says what a field takes. The texts are the real stack's.
+//
+// LESSON 7
 func TestFields(t *testing.T) {
 	t.Parallel()
 	const (

@@ -8,6 +8,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/auth"
 )
 
+// LESSON 8
 func TestValidEmail(t *testing.T) {
 	t.Parallel()
 	// What Django 3.2.25's validate_email says.

@@ -587,7 +587,7 @@ func TestSecretsAtRest(t *testing.T) {
 // TestNothingElseIsServed: no repository, folder, file of the machine, debug page
 // or figure; and nobody is told what answers.
 //
-// ASVS 13.4.1, 13.4.2, 13.4.3, 13.4.4, 13.4.5, 13.4.6, 13.4.7
+// ASVS 13.2.5, 13.4.1, 13.4.2, 13.4.3, 13.4.4, 13.4.5, 13.4.6, 13.4.7
 func TestNothingElseIsServed(t *testing.T) {
 	r := start(t, settings(t), server.RunOptions{})
 	_, index := r.do("GET", "/", "")
