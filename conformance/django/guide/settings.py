@@ -53,6 +53,7 @@ def database(name):
         "PASSWORD": unquote(url.password or ""),
         "HOST": url.hostname or "",
         "PORT": str(url.port or ""),
+        "OPTIONS": {"charset": "utf8mb4"} if url.scheme == "mysql" else {},
     }
 
 

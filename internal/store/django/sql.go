@@ -219,7 +219,9 @@ func memberColumn(users string) string {
 func HasGroups(tables []Table, users string) bool {
 	var members, groups bool
 	for _, t := range tables {
-		members = members || t.Name == users+"_groups" && t.Has(memberColumn(users)) && t.Has("group_id")
+		// A dump has them in the user's record.
+		members = members || t.Name == users+"_groups" && t.Has(memberColumn(users)) && t.Has("group_id") ||
+			t.Name == users && t.Has("groups") && t.Type("groups") == ""
 		groups = groups || t.Name == "auth_group" && t.Has("name")
 	}
 	return members && groups

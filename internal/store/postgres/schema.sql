@@ -142,6 +142,16 @@ CREATE TABLE sessions (
 CREATE UNIQUE INDEX sessions_origin_jti ON sessions USING btree (origin_jti) WHERE (origin_jti IS NOT NULL);
 CREATE INDEX sessions_user ON sessions USING btree (user_id, created_at) WHERE (revoked_at IS NULL);
 
+CREATE TABLE spent_tokens (
+    jti text COLLATE "C" NOT NULL,
+    user_id bigint NOT NULL,
+    expires bigint NOT NULL,
+    kind text NOT NULL,
+    CONSTRAINT spent_tokens_kind_check CHECK ((kind = ANY (ARRAY['imported'::text, 'outstanding'::text, 'spent'::text]))),
+    CONSTRAINT spent_tokens_pkey PRIMARY KEY (jti)
+);
+CREATE INDEX spent_tokens_expires ON spent_tokens USING btree (expires);
+
 CREATE TABLE throttle (
     key text COLLATE "C" NOT NULL,
     kind text NOT NULL,
@@ -159,15 +169,6 @@ CREATE TABLE throttle (
 CREATE INDEX throttle_expires ON throttle USING btree (expires);
 CREATE INDEX throttle_failures ON throttle USING btree (last_at, key) WHERE (failures > 0);
 CREATE INDEX throttle_user ON throttle USING btree (user_id) WHERE (user_id > 0);
-CREATE TABLE spent_tokens (
-    jti text COLLATE "C" NOT NULL,
-    user_id bigint NOT NULL,
-    expires bigint NOT NULL,
-    kind text NOT NULL,
-    CONSTRAINT spent_tokens_kind_check CHECK ((kind = ANY (ARRAY['imported'::text, 'outstanding'::text, 'spent'::text]))),
-    CONSTRAINT spent_tokens_pkey PRIMARY KEY (jti)
-);
-CREATE INDEX spent_tokens_expires ON spent_tokens USING btree (expires);
 
 CREATE TABLE user_words (
     class bigint NOT NULL,
