@@ -334,7 +334,7 @@ func takeover(t *testing.T, database string, env ...string) {
 	if again := importFrom(t, n, app.Database); again.Inserted+again.Changed > 0 || len(again.Problems) > 0 {
 		t.Errorf("an import after the move: %+v", again)
 	}
-	if strings.Contains(n.Log(), `"level":"ERROR"`) {
+	if strings.Contains(n.Log(), `"status":500`) {
 		t.Errorf("the server complains:\n%s", n.Log())
 	}
 }
