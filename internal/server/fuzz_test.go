@@ -21,9 +21,12 @@ var goodID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 func FuzzHead(f *testing.F) {
 	for _, s := range [][4]string{
 		{"abc-1", "example.com", "http://localhost:3000", "/api/auth/profile/"},
-		{"a\nlevel=ERROR", "example.com:99999", "null", "//"}, {"", "[::1]:80", "http://localhost:3000.evil.com", "/readyz"},
-		{"\x00", "EXAMPLE.com.", "HTTP://LOCALHOST:3000", "/healthz"}, {"x", "a.example.org", "http://evil-localhost:3000", "/.well-known/jwks.json"},
-		{"x", ".example.org", "http://localhost:3000/", "/api"}, {"é", "[", "https://localhost:3000", "/assets/../x"},
+		{"a\nlevel=ERROR", "example.com:99999", "null", "//"},
+		{"", "[::1]:80", "http://localhost:3000.evil.com", "/readyz"},
+		{"\x00", "EXAMPLE.com.", "HTTP://LOCALHOST:3000", "/healthz"},
+		{"x", "a.example.org", "http://evil-localhost:3000", "/.well-known/jwks.json"},
+		{"x", ".example.org", "http://localhost:3000/", "/api"},
+		{"é", "[", "https://localhost:3000", "/assets/../x"},
 	} {
 		f.Add(s[0], s[1], s[2], s[3])
 	}
