@@ -546,7 +546,7 @@ test("the console's touch targets have 44 px", async ({ browser, latchkey }) => 
     `/users/${ids[1]}`,
     "/users/new",
     "/audit",
-      "/attempts",
+    "/attempts",
     "/roles",
     "/health",
     "/system",

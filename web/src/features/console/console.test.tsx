@@ -453,7 +453,7 @@ test("failed attempts say who waits, until when and why, and are lifted", async 
 test("where nobody fails to sign in, it says so", async () => {
   state.world.throttled = [];
   await open("/admin/attempts", admin);
-  await screen.findByText(en.noAttempts);
+  expect(await screen.findByText(en.noAttempts)).toBeVisible();
 });
 
 test("a lift that fails is told of, and one that somebody else was faster with is done", async () => {

@@ -1,4 +1,13 @@
-import { ChartLine, Hand, HeartPulse, KeyRound, ScrollText, Server, Users, type LucideIcon } from "lucide-react";
+import {
+  ChartLine,
+  Hand,
+  HeartPulse,
+  KeyRound,
+  ScrollText,
+  Server,
+  Users,
+  type LucideIcon,
+} from "lucide-react";
 import { NavLink, Outlet } from "react-router";
 import { paths } from "../../paths";
 import { useMay, type Permission } from "../../people/permissions";
