@@ -31,6 +31,12 @@ interface Answer {
   headers: string;
 }
 
+// tokenCookies are the cookies that are credentials. The device's outlives them: with it guesses are counted apart from
+// strangers', and nothing else.
+async function tokenCookies(context: BrowserContext) {
+  return (await context.cookies()).filter(({ name }) => !name.endsWith("latchkey_device"));
+}
+
 // ask makes a request as a script of the page does.
 function ask(
   page: Page,
@@ -125,7 +131,7 @@ test("in cookie mode no script can read a token", async ({ page, latchkey }) => 
   await look(await ask(page, "POST", path.password, { body: change }), 200);
 
   // The tokens are there, and the pattern knows them.
-  const cookies = await context.cookies();
+  const cookies = await tokenCookies(context);
   expect(
     cookies.map(({ name, path, httpOnly, sameSite, secure }) => ({ name, path, httpOnly, sameSite, secure })),
   ).toEqual([
@@ -135,7 +141,7 @@ test("in cookie mode no script can read a token", async ({ page, latchkey }) => 
   for (const cookie of cookies) expect(cookie.value).toMatch(token);
 
   await look(await ask(page, "POST", path.logout), 200);
-  expect(await context.cookies()).toEqual([]);
+  expect(await tokenCookies(context)).toEqual([]);
   const fresh = {
     email: "second@example.com",
     password: "a quiet brass door 9",
@@ -143,7 +149,7 @@ test("in cookie mode no script can read a token", async ({ page, latchkey }) => 
   };
   const names = { first_name: "Grace", last_name: "Hopper" };
   await look(await ask(page, "POST", path.register, { mode: "cookie", body: { ...fresh, ...names } }), 201);
-  expect((await context.cookies()).length).toBe(2);
+  expect((await tokenCookies(context)).length).toBe(2);
 
   const all = await answered();
   expect(all.length, "every answer was looked at").toBe(9);
@@ -159,15 +165,27 @@ test("in cookie mode no script can read a token", async ({ page, latchkey }) => 
   });
 });
 
+test("what the browser keeps of a sign-in outlives it, and is no credential", async ({ page, latchkey }) => {
+  const { context } = await victim(page, latchkey);
+  const device = async () => (await context.cookies()).find(({ name }) => name === "latchkey_device");
+  const kept = await device();
+  expect(kept).toMatchObject({ path: "/api/auth/", httpOnly: true, sameSite: "Lax", secure: false });
+  expect(kept?.value).not.toMatch(token);
+  expect((await ask(page, "POST", path.logout)).status).toBe(200);
+  expect((await device())?.value).toBe(kept?.value);
+  expect((await ask(page, "GET", path.profile)).status).toBe(401);
+  expect((await ask(page, "POST", path.refresh, { mode: "cookie" })).status).toBe(401);
+});
+
 test("a page cannot ask a session in cookie mode for its tokens", async ({ page, latchkey }) => {
   const { context } = await victim(page, latchkey);
-  const before = await context.cookies();
+  const before = await tokenCookies(context);
   // With Auth-Mode: hybrid a refresh answers the access token in the body, and
   // without it both. The cookie of cookie mode opens neither.
   expect((await ask(page, "POST", path.refresh, { mode: "hybrid" })).status).toBe(401);
   expect((await ask(page, "POST", path.refresh, { body: {} })).status).toBe(400);
   expect((await ask(page, "POST", path.refresh, { mode: "Cookie" })).status).toBe(400);
-  expect(await context.cookies()).toEqual(before);
+  expect(await tokenCookies(context)).toEqual(before);
   expect((await ask(page, "POST", path.refresh, { mode: "cookie" })).status).toBe(200);
 });
 
@@ -183,7 +201,7 @@ test("in hybrid mode the access token is in the body and the refresh token is no
   expect(access).toMatch(token);
 
   // One cookie, and it is no credential by itself.
-  const cookies = await context.cookies();
+  const cookies = await tokenCookies(context);
   expect(cookies.map(({ name, httpOnly }) => [name, httpOnly])).toEqual([["latchkey_refresh", true]]);
   const refresh = cookies[0]?.value.match(token)?.[0] ?? "";
   expect(refresh).toMatch(token);
@@ -196,7 +214,7 @@ test("in hybrid mode the access token is in the body and the refresh token is no
   }
 
   expect((await ask(page, "POST", path.logout, { mode: "hybrid", bearer: access })).status).toBe(200);
-  expect(await context.cookies()).toEqual([]);
+  expect(await tokenCookies(context)).toEqual([]);
   // The pattern would have found a refresh token: the guide's way has it there.
   const asGuided = await ask(page, "POST", path.login, { body: credentials(person) });
   expect(asGuided.body.match(new RegExp(token, "g"))?.map((found) => kind(found))).toContain("refresh");
@@ -414,7 +432,7 @@ for (const { site, host } of [
       { pages: { "/": "<!doctype html><title>Win a prize</title><body>" } },
       host,
     );
-    const cookies = await context.cookies();
+    const cookies = await tokenCookies(context);
     const profile = await asVictim(context.request, front, path.profile);
     const mallory = await context.newPage();
     for (const attack of attacks) {
@@ -426,7 +444,7 @@ for (const { site, host } of [
         expect(arrived(front).flatMap((request) => request.setCookie)).toEqual([]);
         for (const opened of context.pages()) if (opened !== page && opened !== mallory) await opened.close();
         // The victim is who it was, signed in, with the same tokens.
-        expect(await context.cookies()).toEqual(cookies);
+        expect(await tokenCookies(context)).toEqual(cookies);
         expect(await asVictim(context.request, front, path.profile)).toEqual(profile);
       });
     }
@@ -446,7 +464,7 @@ for (const { site, host } of [
       host,
     );
     const other = await register(front);
-    const cookies = await context.cookies();
+    const cookies = await tokenCookies(context);
     const profile = await asVictim(context.request, front, path.profile);
     const mallory = await context.newPage();
     await mallory.goto(evil.origin);
@@ -466,7 +484,7 @@ for (const { site, host } of [
       body: JSON.stringify(credentials(other)),
     });
     expect(arrived(front).map(told)).toEqual([nothing]);
-    expect(await context.cookies()).toEqual(cookies);
+    expect(await tokenCookies(context)).toEqual(cookies);
     expect(await asVictim(context.request, front, path.profile)).toEqual(profile);
   });
 }
@@ -511,13 +529,13 @@ test("a page of a listed origin has the cookies, and one that is not listed does
   await reach(page, server.origin + path.profile, {});
   await page.goto(listed.origin);
   expect((await ask(page, "POST", server.origin + path.logout, { mode: "cookie" })).status).toBe(200);
-  expect(await page.context().cookies()).toEqual([]);
+  expect(await tokenCookies(page.context())).toEqual([]);
 });
 
 test("bearer clients are not concerned, cookies or not", async ({ page, latchkey }) => {
   const { front, context, person: one } = await victim(page, latchkey);
   const other = await register(front);
-  expect((await context.cookies()).length).toBe(2);
+  expect((await tokenCookies(context)).length).toBe(2);
 
   // The bearer token is the credential, though the cookies go with it, and the
   // guide's calls are answered as in the guide.
@@ -539,7 +557,7 @@ test("bearer clients are not concerned, cookies or not", async ({ page, latchkey
 
   // From outside of browsers an origin that nobody has listed says nothing
   // against a bearer token, and much against a cookie.
-  const cookie = (await context.cookies()).map(({ name, value }) => `${name}=${value}`).join("; ");
+  const cookie = (await tokenCookies(context)).map(({ name, value }) => `${name}=${value}`).join("; ");
   const Origin = "https://elsewhere.example";
   const Authorization = `Bearer ${one.tokens.access}`;
   const asked = async (headers: Record<string, string>) =>
@@ -569,7 +587,7 @@ test.describe("over TLS", () => {
         body: { ...person, ...rest },
       });
       expect(registered.status).toBe(201);
-      const cookies = await context.cookies();
+      const cookies = await tokenCookies(context);
       expect(
         cookies.map(({ name, path, secure, httpOnly, sameSite }) => ({
           name,
@@ -594,7 +612,7 @@ test.describe("over TLS", () => {
 
       // The same tokens under the names of plain HTTP, which a sibling domain or
       // somebody on the wire could have set.
-      const [refresh, access] = await context.cookies();
+      const [refresh, access] = await tokenCookies(context);
       await context.clearCookies();
       await context.addCookies([
         { name: "latchkey_access", value: access?.value ?? "", url: server.origin },

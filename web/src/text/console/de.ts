@@ -287,7 +287,7 @@ export const de: ConsoleText = {
   refused: "Muss warten",
   reasons: {
     window: "Zu viele Versuche in kurzer Zeit.",
-    delay: "Nach vielen Fehlern in Folge müssen Versuche weiter auseinanderliegen.",
+    delay: "Nach vielen Fehlern in Folge braucht der nächste Versuch mehr Abstand.",
     ceiling: "100 Fehler in Folge. Bekannte Geräte und ein Link für ein neues Passwort gehen weiterhin.",
     emails: "Von hier scheiterten zu viele verschiedene E-Mail-Adressen.",
   },
