@@ -385,6 +385,7 @@ export type System = {
     schema: number;
   };
   keys: SigningKey[];
+  audit: AuditState;
   settings: Setting[];
 };
 
@@ -407,6 +408,27 @@ export type Finding = {
   do: string;
   /** What stands in the sentences for this server, by name: for texts of your own. */
   params: Record<string, string>;
+};
+
+/** How far the audit trail is sealed with a hash chain; `latchkey audit verify` compares all of it. */
+export type AuditState = {
+  /** broken: the ends of the chain are not as they were left, and nothing more is sealed. */
+  state: "none" | "sealed" | "broken";
+  /** Where the chain ends: the number of the last link and its hash, to be kept elsewhere. */
+  head: string;
+  /** Sealed so far, with those that are gone since. */
+  events: number;
+  begun_at: Time | null;
+  sealed_at: Time | null;
+  /** Events that are not sealed yet. */
+  unsealed: number;
+  unsealed_since: Time | null;
+  /** When an operator last took the trail as it was, without a proof. */
+  accepted_at: Time | null;
+  /** When every sealed event was last compared. */
+  verified_at: Time | null;
+  /** What was found then. */
+  problems: number;
 };
 
 export type SigningKey = {

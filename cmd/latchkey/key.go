@@ -1,15 +1,18 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/chain"
 	"github.com/latchkey-auth/latchkey/internal/config"
 	"github.com/latchkey-auth/latchkey/internal/keyring"
 	"github.com/latchkey-auth/latchkey/internal/server"
+	"github.com/latchkey-auth/latchkey/internal/token"
 )
 
 type keyCommands struct {
@@ -126,7 +129,18 @@ type keyRetireCommand struct {
 // Run removes a key that does not sign.
 func (c *keyRetireCommand) Run(p *program) error {
 	return p.withStore(func(cfg *config.Config, store auth.Store) error {
-		err := keyring.Retire(p.ctx, store, server.RingOptions(cfg), c.ID)
+		// The audit trail may still be sealed with it.
+		sealed, err := store.Read().Chain(p.ctx)
+		if err == nil && sealed.KeyID == c.ID {
+			var sealer *chain.Sealer
+			if sealer, err = server.NewSealer(p.ctx, cfg, store, p.logger()); err == nil {
+				err = sealer.Seal(p.ctx)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("seal the audit trail with another key: %w", err)
+		}
+		err = keyring.Retire(p.ctx, store, server.RingOptions(cfg), c.ID)
 		switch {
 		case errors.Is(err, keyring.ErrSigning):
 			return failed("`latchkey key rotate --now` lets another key sign, then retire this one", "%w", err)
@@ -170,9 +184,16 @@ func (c *keyUseCommand) Run(p *program) error {
 			return failed("set signing.algorithm to HS256 first, or `latchkey key rotate`", "signing.algorithm is %s: a signing.key is for HS256", cfg.Signing.Algorithm)
 		}
 		o := server.RingOptions(cfg)
-		err := keyring.Use(p.ctx, store, o, keyring.Change{
-			Secret: []byte(secret), Previous: previous, Lifetime: o.Lifetime, Discard: c.Discard,
-		})
+		change := keyring.Change{Secret: []byte(secret), Previous: previous, Lifetime: o.Lifetime, Discard: c.Discard}
+		accepted := false
+		if c.Discard {
+			// A key that is retired is there long enough for the server to do it.
+			change.Within = func(ctx context.Context, tx auth.Tx, find func(string) (token.Key, bool), next token.Key) (err error) {
+				accepted, err = chain.Turn(ctx, tx, find, next, time.Now())
+				return err
+			}
+		}
+		err := keyring.Use(p.ctx, store, o, change)
 		if errors.Is(err, keyring.ErrPreviousKey) {
 			return failed("name its file with --previous, or drop it with --discard, which ends every session", "%w", err)
 		}
@@ -183,6 +204,9 @@ func (c *keyUseCommand) Run(p *program) error {
 		p.say("Set signing.key_file (or signing.key) to it for every server, and restart them.")
 		if c.Discard {
 			p.say("The old key is dropped: everybody signs in again.")
+			if accepted {
+				p.say("What is in the audit trail so far was sealed with it and cannot be proven any more.")
+			}
 		} else {
 			p.say("Tokens of the old key are accepted for %s more.", max(cfg.Tokens.Access, cfg.Tokens.Refresh))
 		}

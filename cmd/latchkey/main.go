@@ -42,6 +42,7 @@ type commands struct {
 	Key      keyCommands        `cmd:"" help:"Look after the signing key."`
 	Throttle throttleCommands   `cmd:"" help:"Look after failed attempts and who is refused for them."`
 	Service  serviceKeyCommands `cmd:"" name:"service-key" help:"Look after the keys with which other services read the revocations."`
+	Audit    auditCommands      `cmd:"" help:"Look after the seal on the audit trail."`
 	Migrate  migrateCommand     `cmd:"" help:"Bring the database up to date."`
 	Settings configCommands     `cmd:"" name:"config" help:"Show the settings in force and where each came from."`
 	Backup   backupCommand      `cmd:"" help:"Copy the database and the key file into one file, while the server runs."`

@@ -18,6 +18,17 @@ type System struct {
 	Database  auth.Database
 	Keys      []auth.Key
 	Settings  []Setting
+	Audit     AuditState
+}
+
+// AuditState is how far the audit trail is sealed.
+type AuditState struct {
+	auth.Chain
+	Head   string
+	Broken bool
+	// Unsealed are the events that are not sealed yet.
+	Unsealed      int64
+	UnsealedSince time.Time
 }
 
 // Setting is a setting in force.
@@ -58,7 +69,9 @@ func (a *API) system(w http.ResponseWriter, r *http.Request) error {
 			}
 			b = appendKey(b, &s.Keys[i])
 		}
-		b = append(b, `],"settings":[`...)
+		b = append(b, `],"audit":`...)
+		b = appendAuditState(b, &s.Audit)
+		b = append(b, `,"settings":[`...)
 		for i, set := range s.Settings {
 			if i > 0 {
 				b = append(b, ',')
@@ -76,6 +89,38 @@ func (a *API) system(w http.ResponseWriter, r *http.Request) error {
 		return append(b, `]}`...)
 	})
 	return nil
+}
+
+// appendAuditState writes how far the audit trail is sealed.
+func appendAuditState(b []byte, s *AuditState) []byte {
+	state := "sealed"
+	switch {
+	case s.Broken:
+		state = "broken"
+	case s.HeadSeq == 0:
+		state = "none"
+	}
+	b = append(b, `{"state":"`...)
+	b = append(b, state...)
+	b = append(b, `","head":`...)
+	b = appendString(b, s.Head)
+	b = append(b, `,"events":`...)
+	b = strconv.AppendInt(b, s.Events, 10)
+	b = append(b, `,"begun_at":`...)
+	b = appendTimeOrNull(b, s.BegunAt)
+	b = append(b, `,"sealed_at":`...)
+	b = appendTimeOrNull(b, s.SealedAt)
+	b = append(b, `,"unsealed":`...)
+	b = strconv.AppendInt(b, s.Unsealed, 10)
+	b = append(b, `,"unsealed_since":`...)
+	b = appendTimeOrNull(b, s.UnsealedSince)
+	b = append(b, `,"accepted_at":`...)
+	b = appendTimeOrNull(b, s.AcceptedAt)
+	b = append(b, `,"verified_at":`...)
+	b = appendTimeOrNull(b, s.VerifiedAt)
+	b = append(b, `,"problems":`...)
+	b = strconv.AppendInt(b, s.Problems, 10)
+	return append(b, '}')
 }
 
 // appendKey writes what of a signing key may be known.

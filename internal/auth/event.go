@@ -79,6 +79,42 @@ func EventKinds() []EventKind {
 	}
 }
 
+// eventDoc says when a kind of event is written and what is in it beside the
+// time, the client's address and its user agent.
+var eventDocs = map[EventKind]string{
+	EventRegistered:      "Somebody registered. User and actor: the new user; the session that was opened.",
+	EventLoggedIn:        "A login succeeded. User and actor: the user; the session.",
+	EventLoginFailed:     "Logins failed: of one account, from one address, in one minute, with their count. User: the account, or nobody for e-mails that are not known, which are not stored. No actor, no user agent.",
+	EventLoggedOut:       "A user signed out. User and actor: the user; the session.",
+	EventReuseDetected:   "A refresh token was presented that had been traded before; its session ended. User: the user. No actor: nobody can say who it was.",
+	EventSessionRevoked:  "A user ended a session of theirs. User and actor: the user; the session that ended.",
+	EventSessionLimit:    "The oldest session of a user was ended since they had too many. User: the user; the session that ended. No actor.",
+	EventSessionAdopted:  "A session of Django's was taken over. User and actor: the user; the session.",
+	EventPasswordChanged: "A password was changed. User: whose; actor: who. Detail: how many sessions ended.",
+	EventRoleChanged:     "A role was changed. User: whose; actor: who, nobody for the command line. Changes: the role before and after.",
+	EventProfileChanged:  "A user changed their profile. User and actor: the user; the session. Detail: the names of the fields, not what was in them.",
+	EventActivated:       "An account was opened again. User: whose; actor: who.",
+	EventDeactivated:     "An account was shut and its sessions were ended. User: whose; actor: who.",
+	EventUserCreated:     "An account was made by an administrator or on the command line. User: the new user; actor: who. Changes: its fields, without a password.",
+	EventUserDeleted:     "An account was deleted. User: its id; actor: who. Changes: its e-mail address and role.",
+	EventUserChanged:     "An administrator changed an account. User: whose; actor: who. Changes: each field before and after.",
+	EventSignedOut:       "An administrator ended every session of a user. User: whose; actor: who. Detail: how many.",
+	EventResetLink:       "A link was made with which a user sets a new password. User: whose; actor: who. The link is not in it.",
+	EventPasswordReset:   "A password was set with a link, and every session ended. User and actor: the user. Detail: how many sessions ended.",
+	EventSetUp:           "The first administrator was made. User and actor: the administrator; the session.",
+	EventServiceKey:      "A service key was made or ended, on the command line. Detail: which and what; never the key.",
+	EventKeyChanged:      "A signing key was published, took over, or was removed. Detail: the ids of the keys.",
+	EventAllSessionsEnd:  "Every session of everybody was ended, on the command line. Detail: how many.",
+	EventAddressBlocked:  "Logins for too many different e-mail addresses failed from one client address, and more of them are refused. No user, no actor. Detail: how many addresses.",
+	EventGuessesEnded:    "So many passwords of an account were wrong in a row that devices that are not known may try no more. User: whose; no actor. Detail: how many.",
+	EventThrottleLifted:  "What was refused is let through again. User: whose account, nobody for an address; actor: who. Detail: what.",
+	EventImported:        "The users of a Django were taken in, on the command line. Detail: how many of what.",
+	EventRestored:        "A backup was put back, and every session ended. Detail: how many.",
+}
+
+// Doc says when the event is written and what is in it, for docs/events.md.
+func (k EventKind) Doc() string { return eventDocs[k] }
+
 // EventFilter selects events, newest first.
 type EventFilter struct {
 	UserID int64 // 0: everybody's

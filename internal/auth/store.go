@@ -52,6 +52,7 @@ type Reader interface {
 	RevocationReader
 	KeyReader
 	EventReader
+	ChainReader
 	LinkReader
 	ServiceKeyReader
 	CounterReader
@@ -60,7 +61,8 @@ type Reader interface {
 
 // Tx is what can be done in a transaction. Locks are taken in this order: the
 // guard row (LockAdmins), users by id, sessions by id, counters by key, the clock
-// (Revoke): an act keeps to it.
+// (Revoke): an act keeps to it. Who locks the chain (LockChain) locks none of
+// these.
 type Tx interface {
 	Reader
 	UserWriter
@@ -68,6 +70,7 @@ type Tx interface {
 	RevocationWriter
 	KeyWriter
 	EventWriter
+	ChainWriter
 	LinkWriter
 	ServiceKeyWriter
 	CounterWriter
@@ -156,9 +159,9 @@ type SessionWriter interface {
 	// gives the number of sessions ended.
 	EndAll(ctx context.Context, now time.Time) (int64, error)
 	// Sweep removes rows that nobody can need any more: revocations past Until,
-	// links and counters that have expired, events and samples before eventsBefore, at most
-	// limit of each, and, of the
-	// limit sessions that follow the id after, those past Until. It gives how
+	// links and counters that have expired, samples and events before
+	// eventsBefore that no link of the chain holds, at most limit of each, and, of
+	// the limit sessions that follow the id after, those past Until. It gives how
 	// many went and the id to go on after, "" once the last session has been
 	// looked at. Sessions are walked since they have no index by Until.
 	Sweep(ctx context.Context, now, eventsBefore time.Time, after string, limit int) (gone int64, next string, err error)
@@ -221,10 +224,48 @@ type EventReader interface {
 type EventWriter interface {
 	InsertEvent(ctx context.Context, e Event) error
 	// AddLoginFailures folds failures into one event row per account, address
-	// and minute.
+	// and minute, or a further one where that is sealed.
 	AddLoginFailures(ctx context.Context, failures []LoginFailure) error
 	// InsertSample keeps a sample in the place of an earlier one of that time.
 	InsertSample(ctx context.Context, s Sample) error
+}
+
+// ChainReader reads the chain over the audit trail.
+type ChainReader interface {
+	Chain(ctx context.Context) (Chain, error)
+	// ChainLinks gives those after a seq, in order.
+	ChainLinks(ctx context.Context, after int64, limit int) ([]ChainLink, error)
+	// SealedRows gives events in the order of their ids.
+	SealedRows(ctx context.Context, r SealedRange) ([]AuditRow, error)
+	// StrayRows gives events with ids after one and up to another that say that
+	// they are in a link later than accepted, which is not there or has no
+	// place for them, at most limit.
+	StrayRows(ctx context.Context, after, upTo, accepted int64, limit int) ([]AuditRow, error)
+	// UnsealedRows counts the events that no link holds, and gives the time of
+	// the first of them; sealable only those that SealRows would take.
+	UnsealedRows(ctx context.Context, foldedBefore time.Time) (all, sealable int64, first time.Time, err error)
+	// AcceptedRows counts the events of links up to accepted.
+	AcceptedRows(ctx context.Context, accepted int64) (int64, error)
+	// EventIDs gives the smallest and the largest id of an event, 0 without any.
+	EventIDs(ctx context.Context) (first, last int64, err error)
+}
+
+// ChainWriter makes the chain over the audit trail.
+type ChainWriter interface {
+	// LockChain makes this transaction the only one that makes links, and gives
+	// the chain as it is then.
+	LockChain(ctx context.Context) (Chain, error)
+	SetChain(ctx context.Context, c Chain) error
+	// SealRows puts events that no link holds into one, at most limit, those of
+	// the smallest ids first, and gives them in order, as they will stay. Failed
+	// logins are taken when their minute began before foldedBefore.
+	SealRows(ctx context.Context, link int64, foldedBefore time.Time, limit int) ([]AuditRow, error)
+	InsertChainLink(ctx context.Context, l ChainLink) error
+	// PruneChainLink removes a link with its events and gives how many these
+	// were.
+	PruneChainLink(ctx context.Context, l ChainLink) (int64, error)
+	// DropChainLinks removes links up to a seq, and leaves their events.
+	DropChainLinks(ctx context.Context, upTo int64) error
 }
 
 // LinkReader reads links.

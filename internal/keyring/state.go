@@ -1,6 +1,8 @@
 package keyring
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -167,6 +169,44 @@ func (r *Ring) MAC(label string, data []byte) []byte { return r.Signing().MAC(la
 // CheckMAC reports whether MAC made this under a key that is still accepted.
 func (r *Ring) CheckMAC(label string, data, mac []byte) bool {
 	return slices.ContainsFunc(r.current().accepted, func(k token.Key) bool { return k.CheckMAC(label, data, mac) })
+}
+
+// Held finds a key by its id, whatever its state, if its secret is still here:
+// what was made with MAC may be older than the ring is asked for. signs is
+// false for a key that has been retired.
+func (r *Ring) Held(ctx context.Context, id string) (key token.Key, signs, found bool, err error) {
+	s := r.current()
+	if s.signing.ID() == id {
+		return s.signing, true, true, nil
+	}
+	rows, err := r.store.Read().Keys(ctx)
+	if err != nil {
+		return token.Key{}, false, false, fmt.Errorf("read the key ring: %w", err)
+	}
+	i := slices.IndexFunc(rows, func(k auth.Key) bool { return k.ID == id })
+	if i < 0 || rows[i].State == auth.KeyRemoved {
+		return token.Key{}, false, false, nil
+	}
+	if key, found = r.options.find(rows, id, r.outside); !found {
+		return token.Key{}, false, false, fmt.Errorf("key %s (%s): %w; start again with the signing.key that is in use",
+			rows[i].ID, rows[i].State, ErrNoSecret)
+	}
+	// One that another node lets sign is not ours to turn away from.
+	return key, rows[i].State != auth.KeyRetired, true, nil
+}
+
+// find makes the key of a row with this id, if its secret is at hand.
+func (o Options) find(rows []auth.Key, id string, outside ...[]byte) (token.Key, bool) {
+	i := slices.IndexFunc(rows, func(k auth.Key) bool { return k.ID == id })
+	if i < 0 {
+		return token.Key{}, false
+	}
+	secret, err := o.secretOf(rows[i], outside...)
+	if err != nil {
+		return token.Key{}, false
+	}
+	key, err := token.New(rows[i].ID, rows[i].Algorithm, secret)
+	return key, err == nil
 }
 
 // Accepted implements token.Keys.

@@ -27,6 +27,10 @@ type Change struct {
 	// Discard drops the old key instead of retiring it: its tokens die now.
 	// For a key that is lost or known to others.
 	Discard bool
+	// Within, if not nil, runs in the change's transaction: for what is under
+	// the MAC of a key that is removed. find gives the keys of before whose
+	// secrets are at hand, next is the one that signs.
+	Within func(ctx context.Context, tx auth.Tx, find func(id string) (token.Key, bool), next token.Key) error
 }
 
 // Use makes Change.Secret the signing key: `latchkey key use`. It works whether
@@ -83,6 +87,12 @@ func Use(ctx context.Context, store auth.Store, o Options, c Change) error {
 		}
 		if err := putSigning(ctx, tx, next); err != nil {
 			return err
+		}
+		if c.Within != nil {
+			find := func(id string) (token.Key, bool) { return o.find(rows, id, outside...) }
+			if err := c.Within(ctx, tx, find, token.NewHS256(next.ID, c.Secret)); err != nil {
+				return err
+			}
 		}
 		return tx.InsertEvent(ctx, auth.Event{
 			At: now, Kind: auth.EventKeyChanged, Count: 1, Detail: old.ID + " -> " + next.ID,

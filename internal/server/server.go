@@ -19,6 +19,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/account"
 	"github.com/latchkey-auth/latchkey/internal/api"
 	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/chain"
 	"github.com/latchkey-auth/latchkey/internal/config"
 	"github.com/latchkey-auth/latchkey/internal/counters"
 	"github.com/latchkey-auth/latchkey/internal/keyring"
@@ -204,6 +205,19 @@ func NewAccounts(ctx context.Context, cfg *config.Config, store auth.Store, log 
 	return a.accounts, nil
 }
 
+func newSealer(cfg *config.Config, store auth.Store, ring *keyring.Ring, log *slog.Logger, now func() time.Time) *chain.Sealer {
+	return chain.New(chain.Options{Store: store, Keys: ring, Retention: cfg.Audit.Retention.Std(), Log: log, Now: now})
+}
+
+// NewSealer gives what seals and verifies the audit trail, for the command line.
+func NewSealer(ctx context.Context, cfg *config.Config, store auth.Store, log *slog.Logger) (*chain.Sealer, error) {
+	ring, err := openRing(ctx, RingOptions(cfg), store, log)
+	if err != nil {
+		return nil, err
+	}
+	return newSealer(cfg, store, ring, log, time.Now), nil
+}
+
 // Run serves until ctx is done, then finishes what is in flight and returns.
 //
 // It listens first, then opens and loads, then serves: until the revocations
@@ -284,6 +298,12 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 	a.logins.Hasher.AwaitPresent()
 
 	rounds := newRounds(cfg, store, f.ignored.Load, log, now)
+	sealer := newSealer(cfg, store, a.ring, log, now)
+	// Before the ring moves: the chain may be under a key that is about to go.
+	if err := sealer.Seal(ctx); err != nil {
+		log.Error("the audit trail could not be sealed", "error", err)
+	}
+
 	// The background stops after the requests: what they counted is written.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
@@ -295,6 +315,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 		{"the sweeper", func(ctx context.Context) {
 			sweep(ctx, store, cfg.Audit.Retention.Std(), cmp.Or(opts.SweepEvery, sweepEvery), cmp.Or(opts.SweepHold, sweepHold), now, log)
 		}},
+		{"the sealer of the audit trail", sealer.Run},
 		{"the sampler", func(ctx context.Context) { sample(ctx, a.accounts, cmp.Or(opts.SampleEvery, sampleEvery), log) }},
 		{"the indexer", func(ctx context.Context) { indexUsers(ctx, store, log) }},
 		{"the doctor's rounds", rounds.run},
@@ -306,7 +327,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 
 	handler := api.New(api.Options{
 		Sessions: a.sessions, Logins: a.logins, Accounts: a.accounts, Services: a.accounts, Client: clientOf,
-		Sealer: a.ring, Devices: a.throttle, System: system(cfg, store, now()), Doctor: rounds.tell, Stopping: ctx.Done(),
+		Sealer: a.ring, Devices: a.throttle, System: system(cfg, store, sealer, now()), Doctor: rounds.tell, Stopping: ctx.Done(),
 		Log:               slog.New(requestLog{log.Handler()}),
 		RegistrationRoles: cfg.Registration.Roles, RegistrationOpen: cfg.Registration.Open,
 		HideSchema: !cfg.Docs.Public, Docs: pages.docs(), Now: now,

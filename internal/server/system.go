@@ -11,11 +11,12 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/account"
 	"github.com/latchkey-auth/latchkey/internal/api"
 	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/chain"
 	"github.com/latchkey-auth/latchkey/internal/config"
 )
 
 // system tells what this server is. Secrets are hidden by their types.
-func system(cfg *config.Config, store auth.Store, started time.Time) api.SystemTeller {
+func system(cfg *config.Config, store auth.Store, sealer *chain.Sealer, started time.Time) api.SystemTeller {
 	version := "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		version = info.Main.Version
@@ -37,8 +38,16 @@ func system(cfg *config.Config, store auth.Store, started time.Time) api.SystemT
 		if err != nil {
 			return api.System{}, fmt.Errorf("read the keys: %w", err)
 		}
+		audit, err := sealer.State(ctx)
+		if err != nil {
+			return api.System{}, fmt.Errorf("read the chain: %w", err)
+		}
 		return api.System{
 			Version: version, Go: runtime.Version(), StartedAt: started, Database: db, Keys: keys, Settings: settings,
+			Audit: api.AuditState{
+				Chain: audit.Chain, Head: audit.Head().String(), Broken: audit.Broken != "",
+				Unsealed: audit.Unsealed, UnsealedSince: audit.UnsealedSince,
+			},
 		}, nil
 	}
 }

@@ -274,7 +274,8 @@ const (
 	sweepRevocations = `DELETE FROM revocations WHERE seq IN
 		(SELECT seq FROM revocations WHERE until < $1 ORDER BY until LIMIT $2)`
 	sweepEvents = `DELETE FROM events WHERE id IN
-		(SELECT id FROM events WHERE at < $1 ORDER BY at LIMIT $2)`
+		(SELECT id FROM events WHERE at < $1 AND (link IS NULL OR link <= (SELECT accepted_seq FROM audit_chain))
+			ORDER BY at LIMIT $2)`
 	sweepTokens = `DELETE FROM spent_tokens WHERE jti IN
 		(SELECT jti FROM spent_tokens WHERE expires < CAST($1 AS BIGINT) / 1000000 ORDER BY expires LIMIT $2)`
 	sweepSamples = `DELETE FROM samples WHERE at IN (SELECT at FROM samples WHERE at < $1 ORDER BY at LIMIT $2)`

@@ -1,5 +1,39 @@
 -- Written by go test -update: what the migrations add up to.
 
+CREATE TABLE audit_chain (
+    one bigint NOT NULL,
+    begun_at bigint NOT NULL,
+    events bigint NOT NULL,
+    head_seq bigint NOT NULL,
+    head_hash text NOT NULL,
+    sealed_at bigint NOT NULL,
+    anchor_seq bigint NOT NULL,
+    anchor_hash text NOT NULL,
+    anchored_at bigint NOT NULL,
+    accepted_seq bigint NOT NULL,
+    accepted_at bigint NOT NULL,
+    verified_at bigint NOT NULL,
+    verified_seq bigint NOT NULL,
+    problems bigint NOT NULL,
+    key_id text NOT NULL,
+    mac text NOT NULL,
+    CONSTRAINT audit_chain_one_check CHECK ((one = 1)),
+    CONSTRAINT audit_chain_pkey PRIMARY KEY (one)
+);
+
+CREATE TABLE audit_links (
+    seq bigint NOT NULL,
+    at bigint NOT NULL,
+    count bigint NOT NULL,
+    first_id bigint NOT NULL,
+    last_id bigint NOT NULL,
+    ids text NOT NULL,
+    last_at bigint NOT NULL,
+    batch text NOT NULL,
+    hash text NOT NULL,
+    CONSTRAINT audit_links_pkey PRIMARY KEY (seq)
+);
+
 CREATE TABLE django_imports (
     source text COLLATE "C" NOT NULL,
     started_at bigint NOT NULL,
@@ -28,11 +62,13 @@ CREATE TABLE events (
     detail text NOT NULL,
     minute bigint,
     changes text NOT NULL DEFAULT ''::text,
+    link bigint,
     CONSTRAINT events_pkey PRIMARY KEY (id)
 );
 CREATE INDEX events_at ON events USING btree (at, id);
 CREATE UNIQUE INDEX events_fold ON events USING btree (minute, user_id, address) WHERE (minute IS NOT NULL);
 CREATE INDEX events_kind ON events USING btree (kind, at, id);
+CREATE INDEX events_unsealed ON events USING btree (id) WHERE (link IS NULL);
 CREATE INDEX events_user ON events USING btree (user_id, id);
 
 CREATE TABLE guards (

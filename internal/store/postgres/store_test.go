@@ -15,7 +15,8 @@ const wipe = `DO $$ BEGIN
 		EXECUTE (SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') || ' RESTART IDENTITY' FROM pg_tables
 			WHERE schemaname = 'public' AND tablename NOT IN ('goose_db_version', 'revocation_clock'));
 	END $$;
-	UPDATE revocation_clock SET seq = 0, max_access = 0`
+	UPDATE revocation_clock SET seq = 0, max_access = 0;
+	INSERT INTO audit_chain VALUES (1, 0, 0, 0, '', 0, 0, '', 0, 0, 0, 0, 0, 0, '', '')`
 
 // ASVS 10.3.3
 // LESSON 13, 16, 39

@@ -1,5 +1,36 @@
 -- What the migrations make. The test rewrites this file with -update.
 
+CREATE TABLE audit_chain (
+    one          INTEGER PRIMARY KEY CHECK (one = 1),
+    begun_at     BIGINT NOT NULL,
+    events       BIGINT NOT NULL,
+    head_seq     BIGINT NOT NULL,
+    head_hash    TEXT   NOT NULL,
+    sealed_at    BIGINT NOT NULL,
+    anchor_seq   BIGINT NOT NULL,
+    anchor_hash  TEXT   NOT NULL,
+    anchored_at  BIGINT NOT NULL,
+    accepted_seq BIGINT NOT NULL,
+    accepted_at  BIGINT NOT NULL,
+    verified_at  BIGINT NOT NULL,
+    verified_seq BIGINT NOT NULL,
+    problems     BIGINT NOT NULL,
+    key_id       TEXT   NOT NULL,
+    mac          TEXT   NOT NULL
+);
+
+CREATE TABLE audit_links (
+    seq      INTEGER PRIMARY KEY,
+    at       BIGINT NOT NULL,
+    count    BIGINT NOT NULL,
+    first_id BIGINT NOT NULL,
+    last_id  BIGINT NOT NULL,
+    ids      TEXT   NOT NULL,
+    last_at  BIGINT NOT NULL,
+    batch    TEXT   NOT NULL,
+    hash     TEXT   NOT NULL
+);
+
 CREATE TABLE django_imports (
     source      TEXT   PRIMARY KEY NOT NULL,
     started_at  BIGINT NOT NULL,
@@ -25,13 +56,15 @@ CREATE TABLE events (
     count      BIGINT  NOT NULL,
     detail     TEXT    NOT NULL,
     minute     BIGINT
-, changes TEXT NOT NULL DEFAULT '');
+, changes TEXT NOT NULL DEFAULT '', link BIGINT);
 
 CREATE INDEX events_at ON events (at, id);
 
 CREATE UNIQUE INDEX events_fold ON events (minute, user_id, address) WHERE minute IS NOT NULL;
 
 CREATE INDEX events_kind ON events (kind, at, id);
+
+CREATE INDEX events_unsealed ON events (id) WHERE link IS NULL;
 
 CREATE INDEX events_user ON events (user_id, id);
 

@@ -54,6 +54,7 @@ func Run(t *testing.T, open func(*testing.T) auth.Store) {
 		{"condition", conditionFacts},
 		{"counter", counterFacts},
 		{"takeover", takeoverFacts},
+		{"chain", chainFacts},
 		{"race", raceFacts},
 	} {
 		t.Run(group.name, func(t *testing.T) {

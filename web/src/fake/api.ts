@@ -386,6 +386,18 @@ export function makeWorld({ users = 60, events = 120 } = {}): World {
             accept_until: ago(-3_000),
           },
         ],
+        audit: {
+          state: "sealed",
+          head: `4711:${"5f1c".repeat(16)}`,
+          events: 20_388,
+          begun_at: ago(260_000),
+          sealed_at: ago(1),
+          unsealed: 2,
+          unsealed_since: ago(0),
+          accepted_at: null,
+          verified_at: ago(700),
+          problems: 0,
+        },
         settings: [
           { key: "listen", value: "127.0.0.1:8000", source: "file", doc: "Where it listens." },
           {

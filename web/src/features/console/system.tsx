@@ -25,7 +25,19 @@ type System = {
   started_at: string;
   database: { engine: string; version: string; size: number; schema: number | string };
   keys: Key[];
+  audit: Trail;
   settings: Setting[];
+};
+/** How far the history is sealed. */
+type Trail = {
+  state: string;
+  head: string;
+  events: number;
+  sealed_at: string | null;
+  unsealed: number;
+  accepted_at: string | null;
+  verified_at: string | null;
+  problems: number;
 };
 
 /** What runs here, on what, with which keys and settings. */
@@ -97,6 +109,9 @@ function Known({ system }: { system: System }) {
           />
         </Card>
       </div>
+      <Card id="trail" title={t.trail}>
+        <Facts facts={trailFacts(system.audit, t, language)} />
+      </Card>
       <section aria-labelledby="keys" className="space-y-3">
         <h2 id="keys">{t.keys}</h2>
         {system.keys.length === 0 ? <p className="text-soft">{t.noKeys}</p> : <Keys keys={system.keys} />}
@@ -104,6 +119,52 @@ function Known({ system }: { system: System }) {
       <Settings settings={system.settings} />
     </>
   );
+}
+
+function trailFacts(
+  trail: Trail,
+  t: ReturnType<typeof useConsoleText>,
+  language: string,
+): [string, ReactNode][] {
+  const wrong = trail.state === "broken";
+  const number = (n: number) => new Intl.NumberFormat(language).format(n);
+  const facts: [string, ReactNode][] = [
+    [
+      t.trailState,
+      <span key="state" className={wrong ? "text-danger" : undefined}>
+        {t.trailStates[trail.state] ?? trail.state}
+      </span>,
+    ],
+  ];
+  if (trail.sealed_at) {
+    facts.push(
+      [t.trailSealed, <Ago key="sealed" time={trail.sealed_at} language={language} />],
+      [t.trailEvents, number(trail.events)],
+    );
+  }
+  facts.push([t.trailOpen, number(trail.unsealed)]);
+  if (trail.accepted_at) {
+    facts.push([t.trailAccepted, <Moment key="accepted" time={trail.accepted_at} language={language} />]);
+  }
+  facts.push([
+    t.trailVerified,
+    trail.verified_at ? (
+      <span key="verified" className={trail.problems > 0 ? "text-danger" : undefined}>
+        <Ago time={trail.verified_at} language={language} />, {t.trailProblems(trail.problems)}
+      </span>
+    ) : (
+      t.trailNever
+    ),
+  ]);
+  if (trail.sealed_at) {
+    facts.push([
+      t.trailHead,
+      <code key="head" className="font-mono text-small break-all">
+        {trail.head}
+      </code>,
+    ]);
+  }
+  return facts;
 }
 
 function Facts({ facts }: { facts: [string, ReactNode][] }) {
