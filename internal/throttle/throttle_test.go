@@ -34,10 +34,10 @@ type shelf struct {
 	mu      sync.Mutex
 	all     map[string]Counter
 	notices []Notice
-	// reads and changes are how often it was asked, and how often a counter was
+	// reads and counts are how often it was asked, changes how often a counter was
 	// written; err is what it answers.
-	reads, changes int
-	err            error
+	reads, counts, changes int
+	err                    error
 }
 
 func newShelf() *shelf { return &shelf{all: map[string]Counter{}} }
@@ -45,7 +45,7 @@ func newShelf() *shelf { return &shelf{all: map[string]Counter{}} }
 func (s *shelf) Count(_ context.Context, c Change) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err != nil {
+	if s.counts++; s.err != nil {
 		return s.err
 	}
 	all := s.get(c.Keys)
@@ -259,7 +259,7 @@ func TestRefusedTakesNothing(t *testing.T) {
 	for range 10 {
 		w.try(guess(address(1)))
 	}
-	before, changes := maps.Clone(w.all), w.changes
+	before, changes, counts := maps.Clone(w.all), w.changes, w.counts
 	for i := range 3000 { // refused by the account
 		if w.try(guess(address(2+i%3))) != nil {
 			t.Fatal("taken")
@@ -268,6 +268,9 @@ func TestRefusedTakesNothing(t *testing.T) {
 	}
 	if w.changes != changes || fmt.Sprint(w.all) != fmt.Sprint(before) {
 		t.Errorf("%d counters were written by what was refused", w.changes-changes)
+	}
+	if n := w.counts - counts; n > 1 {
+		t.Errorf("%d of them locked something, want one at most", n)
 	}
 	if most := 3 * 31; w.reads > most {
 		t.Errorf("%d reads for 3000 refusals from 3 clients in 30 s, want %d at most", w.reads, most)
