@@ -117,8 +117,8 @@ function Rows({ rows, onLift }: { rows: Throttled[]; onLift: (counter: Throttled
           <Cell name={t.attemptNow}>
             <State row={row} />
           </Cell>
-          <Cell className="lg:py-1 lg:text-right">
-            <Button onClick={() => onLift(row)}>
+          <Cell className="pt-2 lg:py-1 lg:text-right">
+            <Button className="lg:whitespace-nowrap" onClick={() => onLift(row)}>
               {t.lift}
               <span className="sr-only">: {subject(row)}</span>
             </Button>
