@@ -105,7 +105,7 @@ func (s *faulty) Update(ctx context.Context, fn func(auth.Tx) error) error {
 		return err
 	}
 	err := s.Store.Update(ctx, func(t auth.Tx) error {
-		if err := fn(tx{reader{t, s.decide, "Update/"}, t, t, t, t}); err != nil {
+		if err := fn(tx{reader{t, s.decide, "Update/"}, t, t, t}); err != nil {
 			return err
 		}
 		return s.decide(ctx, Point{"Update", AtCommit})
@@ -310,27 +310,12 @@ func (r reader) TokenImported(ctx context.Context, jti string) (bool, error) {
 	return r.Reader.TokenImported(ctx, jti)
 }
 
-func (r reader) Chain(ctx context.Context) (auth.Chain, error) {
-	if err := r.fails(ctx, "Chain"); err != nil {
-		return auth.Chain{}, err
-	}
-	return r.Reader.Chain(ctx)
-}
-
-func (r reader) UnsealedRows(ctx context.Context, foldedBefore time.Time) (all, sealable int64, first time.Time, err error) {
-	if err := r.fails(ctx, "UnsealedRows"); err != nil {
-		return 0, 0, time.Time{}, err
-	}
-	return r.Reader.UnsealedRows(ctx, foldedBefore)
-}
-
 // tx is auth.Tx in front of another one: it reads as reader does. Nobody takes
-// users over or seals events by a request.
+// users over by a request.
 type tx struct {
 	reader
 	auth.SessionWriter
 	auth.TakeoverWriter
-	auth.ChainWriter
 	to auth.Tx
 }
 
