@@ -32,6 +32,7 @@ var goroutines = map[string]string{
 	"internal/store/postgres/changes.go Changes AfterFunc": "a context's cancel",
 	"internal/password/thread.go apart go":                 "hands the panic to its caller: its test",
 	"internal/password/thread.go enter AfterFunc":          "sets GOMAXPROCS",
+	"internal/trace/planted.go Replant Go":                 "a tool of the tests, not in the program",
 	"cmd/latchkey/prompt.go askHidden go":                  "the command line: it reads one line",
 	"cmd/latchkey/prompt.go confirm go":                    "the command line: it reads one line",
 }

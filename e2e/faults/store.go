@@ -500,3 +500,136 @@ func (t tx) SaveSecret(ctx context.Context, s auth.StoredSecret) error {
 	}
 	return t.to.SaveSecret(ctx, s)
 }
+
+func (r reader) ImportBases(ctx context.Context, ids []int64) ([]auth.ImportBase, error) {
+	if err := r.fails(ctx, "ImportBases"); err != nil {
+		return nil, err
+	}
+	return r.Reader.ImportBases(ctx, ids)
+}
+
+func (r reader) ImportedIDs(ctx context.Context, after int64, limit int) ([]int64, error) {
+	if err := r.fails(ctx, "ImportedIDs"); err != nil {
+		return nil, err
+	}
+	return r.Reader.ImportedIDs(ctx, after, limit)
+}
+
+func (r reader) ImportedSecrets(ctx context.Context, userID int64) ([]auth.ImportedSecret, error) {
+	if err := r.fails(ctx, "ImportedSecrets"); err != nil {
+		return nil, err
+	}
+	return r.Reader.ImportedSecrets(ctx, userID)
+}
+
+func (r reader) LastImport(ctx context.Context, source string) (auth.ImportRun, error) {
+	if err := r.fails(ctx, "LastImport"); err != nil {
+		return auth.ImportRun{}, err
+	}
+	return r.Reader.LastImport(ctx, source)
+}
+
+func (r reader) OutstandingTokens(ctx context.Context, now time.Time, after string, limit int) ([]auth.KnownToken, error) {
+	if err := r.fails(ctx, "OutstandingTokens"); err != nil {
+		return nil, err
+	}
+	return r.Reader.OutstandingTokens(ctx, now, after, limit)
+}
+
+func (r reader) PasswordFormats(ctx context.Context) (map[auth.PasswordFormat]int64, error) {
+	if err := r.fails(ctx, "PasswordFormats"); err != nil {
+		return nil, err
+	}
+	return r.Reader.PasswordFormats(ctx)
+}
+
+func (r reader) RevokedSessions(ctx context.Context, now time.Time, after string, limit int) ([]auth.Session, error) {
+	if err := r.fails(ctx, "RevokedSessions"); err != nil {
+		return nil, err
+	}
+	return r.Reader.RevokedSessions(ctx, now, after, limit)
+}
+
+func (r reader) SpentTokens(ctx context.Context, now time.Time, after string, limit int) ([]auth.KnownToken, error) {
+	if err := r.fails(ctx, "SpentTokens"); err != nil {
+		return nil, err
+	}
+	return r.Reader.SpentTokens(ctx, now, after, limit)
+}
+
+func (r reader) UserIDsByEmail(ctx context.Context, keys []string) (map[string]int64, error) {
+	if err := r.fails(ctx, "UserIDsByEmail"); err != nil {
+		return nil, err
+	}
+	return r.Reader.UserIDsByEmail(ctx, keys)
+}
+
+func (r reader) UsersByIDs(ctx context.Context, ids []int64) ([]auth.User, error) {
+	if err := r.fails(ctx, "UsersByIDs"); err != nil {
+		return nil, err
+	}
+	return r.Reader.UsersByIDs(ctx, ids)
+}
+
+func (t tx) DropImportedSecrets(ctx context.Context) error {
+	if err := t.fails(ctx, "DropImportedSecrets"); err != nil {
+		return err
+	}
+	return t.to.DropImportedSecrets(ctx)
+}
+
+func (t tx) InsertImported(ctx context.Context, users []auth.ImportedUser, now time.Time) ([]int64, error) {
+	if err := t.fails(ctx, "InsertImported"); err != nil {
+		return nil, err
+	}
+	return t.to.InsertImported(ctx, users, now)
+}
+
+func (t tx) PutImport(ctx context.Context, r auth.ImportRun) error {
+	if err := t.fails(ctx, "PutImport"); err != nil {
+		return err
+	}
+	return t.to.PutImport(ctx, r)
+}
+
+func (t tx) PutImportedSecrets(ctx context.Context, secrets []auth.ImportedSecret) error {
+	if err := t.fails(ctx, "PutImportedSecrets"); err != nil {
+		return err
+	}
+	return t.to.PutImportedSecrets(ctx, secrets)
+}
+
+func (t tx) PutTokens(ctx context.Context, tokens []auth.KnownToken) ([]string, error) {
+	if err := t.fails(ctx, "PutTokens"); err != nil {
+		return nil, err
+	}
+	return t.to.PutTokens(ctx, tokens)
+}
+
+func (t tx) RaiseUserIDs(ctx context.Context, past int64) error {
+	if err := t.fails(ctx, "RaiseUserIDs"); err != nil {
+		return err
+	}
+	return t.to.RaiseUserIDs(ctx, past)
+}
+
+func (t tx) RevokeAdopted(ctx context.Context, jtis []string, now time.Time) ([]string, error) {
+	if err := t.fails(ctx, "RevokeAdopted"); err != nil {
+		return nil, err
+	}
+	return t.to.RevokeAdopted(ctx, jtis, now)
+}
+
+func (t tx) SetImported(ctx context.Context, b auth.ImportBase, updatedAt, lastLogin time.Time) error {
+	if err := t.fails(ctx, "SetImported"); err != nil {
+		return err
+	}
+	return t.to.SetImported(ctx, b, updatedAt, lastLogin)
+}
+
+func (s *faulty) Examine(ctx context.Context) (auth.Condition, error) {
+	if err := s.decide(ctx, Point{"Examine", Before}); err != nil {
+		return auth.Condition{}, err
+	}
+	return s.Store.Examine(ctx)
+}
