@@ -579,7 +579,8 @@ test.describe("over TLS", () => {
     try {
       const server = await latchkey.serve({ set: { TLS_CERT: cert, TLS_KEY: key } });
       const context = page.context();
-      await page.goto(`${server.origin}/healthz`);
+      // A page of this origin that does nothing by itself, and may ask the API.
+      await page.goto(`${server.origin}/no/such/place`);
       const person = { email: "ada@example.com", password: "a quiet brass door 7" };
       const rest = { password2: person.password, first_name: "Ada", last_name: "Lovelace" };
       const registered = await ask(page, "POST", path.register, {
