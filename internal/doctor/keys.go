@@ -197,7 +197,8 @@ func unsealed(f *Facts) (n int) {
 // times or less.
 var madeUp = []string{
 	"secret", "changeme", "change-me", "change_me", "password", "example", "insecure", "default", "latchkey", "django",
-	"qwerty", "123456", "abcdef", "your-", "your_", "replace",
+	// Long enough that no random hex has them.
+	"qwerty", "12345678", "abcdefgh", "your-", "your_", "replace",
 }
 
 // guessable reports whether a key looks like the work of a person.

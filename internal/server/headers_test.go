@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -394,8 +395,11 @@ func TestHeadersOfFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	mode := "panic"
-	r := start(t, cfg, server.RunOptions{Store: failing{broken{store, func() string { return mode }}, &mode}})
+	// The server's own work reads it, too.
+	var now atomic.Value
+	now.Store("panic")
+	mode := func() string { return now.Load().(string) }
+	r := start(t, cfg, server.RunOptions{Store: failing{broken{store, mode}}})
 	ask := func(what string, want int) {
 		t.Helper()
 		a := r.raw("POST", "/api/auth/login/", `{"email":"a@example.com","password":"x"}`, "Content-Type", "application/json")
@@ -405,9 +409,9 @@ func TestHeadersOfFailure(t *testing.T) {
 		}
 	}
 	ask("panic", 500)
-	mode = "error"
+	now.Store("error")
 	ask("error", 500)
-	mode = "unavailable"
+	now.Store("unavailable")
 	ask("unavailable", 503)
 	host := r.parse("foreign host", "GET", exchange(t, r, "GET /api/auth/profile/ HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n"))
 	// As in Django that is before what sets X-Frame-Options; the policy says the same.
@@ -443,13 +447,10 @@ func exchange(t *testing.T, r *running, sent string) string {
 }
 
 // failing is broken that can also be unavailable.
-type failing struct {
-	broken
-	mode *string
-}
+type failing struct{ broken }
 
 func (f failing) Read() auth.Reader {
-	if *f.mode == "unavailable" {
+	if f.mode() == "unavailable" {
 		return gone{f.Store.Read()}
 	}
 	return f.broken.Read()
