@@ -229,6 +229,12 @@ func (p *play) send(r *rand.Rand, req faults.Request) (status int, body []byte, 
 		return resp.StatusCode, body, true
 	case http.StatusInternalServerError:
 		return 0, nil, false // a fault of ours
+	case http.StatusServiceUnavailable:
+		// No place to hash in, on a machine that has much to do.
+		if resp.Header.Get("Retry-After") == "" {
+			p.t.Errorf("%s %s: 503 without Retry-After", req.Method, req.Path)
+		}
+		return 0, nil, false
 	default:
 		p.t.Errorf("%s %s: %d %s", req.Method, req.Path, resp.StatusCode, body)
 		return 0, nil, false
