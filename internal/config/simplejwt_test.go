@@ -57,16 +57,20 @@ func TestSimpleJWT(t *testing.T) {
 
 func TestSimpleJWTLifetimes(t *testing.T) {
 	t.Parallel()
-	for file, want := range map[string]time.Duration{
-		`{}`:                                                 5 * time.Minute,
-		`{"ACCESS_TOKEN_LIFETIME": 900}`:                     15 * time.Minute,
-		`{"ACCESS_TOKEN_LIFETIME": 900.9}`:                   15 * time.Minute,
-		`{"ACCESS_TOKEN_LIFETIME": "0:15:00"}`:               15 * time.Minute,
-		`{"ACCESS_TOKEN_LIFETIME": "1 day, 2:03:04.000005"}`: 26*time.Hour + 3*time.Minute + 4*time.Second,
-		`{"ACCESS_TOKEN_LIFETIME": "3 00:00:00"}`:            72 * time.Hour,
-		`{"ACCESS_TOKEN_LIFETIME": "3 days"}`:                72 * time.Hour,
-		`{"ACCESS_TOKEN_LIFETIME": "P3DT02H00M00S"}`:         74 * time.Hour,
+	for _, test := range []struct {
+		file string
+		want time.Duration
+	}{
+		{`{}`, 5 * time.Minute},
+		{`{"ACCESS_TOKEN_LIFETIME": 900}`, 15 * time.Minute},
+		{`{"ACCESS_TOKEN_LIFETIME": 900.9}`, 15 * time.Minute},
+		{`{"ACCESS_TOKEN_LIFETIME": "0:15:00"}`, 15 * time.Minute},
+		{`{"ACCESS_TOKEN_LIFETIME": "1 day, 2:03:04.000005"}`, 26*time.Hour + 3*time.Minute + 4*time.Second},
+		{`{"ACCESS_TOKEN_LIFETIME": "3 00:00:00"}`, 72 * time.Hour},
+		{`{"ACCESS_TOKEN_LIFETIME": "3 days"}`, 72 * time.Hour},
+		{`{"ACCESS_TOKEN_LIFETIME": "P3DT02H00M00S"}`, 74 * time.Hour},
 	} {
+		file, want := test.file, test.want
 		c, err := simpleJWT(t, file, "LATCHKEY_TOKENS_REUSE=tolerant")
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
