@@ -222,6 +222,18 @@ const bySchema: Record<string, unknown> = {
         accept_until: null,
       },
     ],
+    audit: {
+      state: "sealed",
+      head: "42 9f2c1d7e4b80a36f5d21c8e07b94f3a61e5d0c72b8a94f6310de57c2ab84f019",
+      events: 1289,
+      begun_at: "2024-01-14T10:30:00Z",
+      sealed_at: "2024-01-15T10:29:31.430012Z",
+      unsealed: 0,
+      unsealed_since: null,
+      accepted_at: null,
+      verified_at: "2024-01-15T03:00:00.120831Z",
+      problems: 0,
+    },
     settings: [
       { key: "tokens.access", value: "180m", source: "default", doc: "How long an access token is good." },
     ],
