@@ -57,7 +57,7 @@ func serverLog(c config.Log, w io.Writer) (log *slog.Logger, flush func()) {
 		buffered := server.NewLogWriter(w)
 		w, flush = buffered, buffered.Flush
 	}
-	var h slog.Handler = slog.NewJSONHandler(w, o)
+	var h slog.Handler = server.UTCHandler{Handler: slog.NewJSONHandler(w, o)}
 	if c.Format == "text" || c.Format == "auto" && watched {
 		h = slog.NewTextHandler(w, o)
 	}

@@ -202,7 +202,7 @@ func (s *Service) UpdateProfile(ctx context.Context, a session.Access, p Profile
 		case !u.IsActive:
 			return auth.TokenError(auth.CodeUserInactive)
 		case a.OutlivedBy(u):
-			return auth.TokenError(auth.CodeTokenInvalid)
+			return auth.TokenRefused(auth.RefusedRevoked)
 		}
 		return tx.InsertEvent(ctx, auth.Event{
 			At: now, Kind: auth.EventProfileChanged, UserID: u.ID, ActorID: u.ID,

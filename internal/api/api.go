@@ -134,6 +134,13 @@ type Options struct {
 // for the request's line in the log. The route is in http.Request.Pattern.
 type UserNoter interface{ NoteUser(id int64) }
 
+// RefusalNoter may be implemented likewise. It is told why a request was
+// refused, and the field that was at fault if that is one of ours to name. Of
+// several notes of a request the first one tells most.
+type RefusalNoter interface {
+	NoteRefusal(why auth.Refusal, field string)
+}
+
 // API serves the guide's endpoints. It is safe for concurrent use.
 type API struct {
 	Options
@@ -321,6 +328,13 @@ func (a *API) Patience(r *http.Request) time.Duration {
 		return rt.patience(r.URL.Query())
 	}
 	return 0
+}
+
+// noteRefusal tells why a request is refused.
+func noteRefusal(w http.ResponseWriter, why auth.Refusal, field string) {
+	if n, ok := w.(RefusalNoter); ok {
+		n.NoteRefusal(why, field)
+	}
 }
 
 // note tells whom a request concerns.

@@ -128,6 +128,8 @@ func appendAudit(b []byte, e *auth.AuditEvent) []byte {
 	b = appendDevice(b, e.Client.UserAgent)
 	b = append(b, `,"address":`...)
 	b = appendString(b, e.Client.Address)
+	b = append(b, `,"request":`...)
+	b = appendString(b, e.Client.Request)
 	b = append(b, `,"count":`...)
 	b = strconv.AppendInt(b, e.Count, 10)
 	b = append(b, `,"detail":`...)
@@ -216,7 +218,7 @@ func (a *API) exportAudit(w http.ResponseWriter, r *http.Request, f auth.AuditFi
 }
 
 var auditColumns = []string{
-	"id", "at", "event", "user_id", "user_email", "actor_id", "actor_email", "session", "address", "user_agent", "count", "detail", "changes",
+	"id", "at", "event", "user_id", "user_email", "actor_id", "actor_email", "session", "address", "user_agent", "count", "detail", "changes", "request",
 }
 
 func auditRow(e *auth.AuditEvent) []string {
@@ -228,6 +230,7 @@ func auditRow(e *auth.AuditEvent) []string {
 		strconv.FormatInt(e.ID, 10), string(appendTime(nil, e.At)), string(e.Kind),
 		numberOrNone(e.UserID), e.UserEmail, numberOrNone(e.ActorID), e.ActorEmail, e.SessionID,
 		e.Client.Address, e.Client.UserAgent, strconv.FormatInt(e.Count, 10), e.Detail, strings.Join(changes, "; "),
+		e.Client.Request,
 	}
 	for i, cell := range row {
 		row[i] = plainCell(cell)

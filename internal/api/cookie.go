@@ -229,5 +229,5 @@ func jsonOnly(r *http.Request) error {
 			return nil
 		}
 	}
-	return &refusal{http.StatusUnsupportedMediaType, mediaTypeText(latin1(strings.Join(media, ",")))}
+	return &refusal{status: http.StatusUnsupportedMediaType, detail: mediaTypeText(latin1(strings.Join(media, ",")))}
 }

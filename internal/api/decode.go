@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -50,6 +52,17 @@ type form struct {
 	fields []field
 	// partial forms leave out what they do not change.
 	partial bool
+	// guarded forms are of those who may not set everything of an account: what
+	// they try all the same is passed over, as DRF does, and noted.
+	guarded bool
+}
+
+// guarded are names of fields that say what an account may do or whose it is,
+// here, in Django and in what people write. A form that has one of them as a
+// field of its own judges it itself.
+var guarded = [...]string{
+	"role", "is_active", "is_staff", "is_superuser", "is_admin", "id", "user_id", "email", "email_verified", "groups",
+	"user_permissions", "permissions", "credential_version",
 }
 
 // maxFields is how many fields the largest form has.
@@ -105,6 +118,12 @@ type value struct {
 type values struct {
 	*form
 	v [maxFields]value
+	// beyond is the first guarded field that the body has beyond the form, -1
+	// for none.
+	beyond int
+	// own is the caller's account, nil where there is none: what it has already
+	// is no attempt to get it.
+	own *auth.User
 	// html says that they come from an HTML form, where DRF takes an empty
 	// string of an optional field as missing.
 	html bool
@@ -127,6 +146,26 @@ func (in *values) put(name string, v value) {
 			return
 		}
 	}
+	if in.guarded && in.beyond < 0 {
+		if i := slices.Index(guarded[:], name); i >= 0 && !in.harmless(name, v) {
+			in.beyond = i
+		}
+	}
+}
+
+// harmless reports whether a guarded field asks for nothing: clients send back
+// what they were given.
+func (in *values) harmless(name string, v value) bool {
+	switch {
+	case v.kind == null || v.text == "" || v.text == "false" || v.text == "[]":
+		return name != "is_active"
+	case name == "is_active":
+		return v.text == "true" || v.text == "True"
+	case in.own == nil:
+		return false
+	}
+	return name == "role" && v.text == string(in.own.Role) || name == "email" && v.text == in.own.Email ||
+		(name == "id" || name == "user_id") && v.text == strconv.FormatInt(in.own.ID, 10)
 }
 
 // filled is a form whose fields have been checked.
@@ -192,9 +231,15 @@ func (a *API) decode(w http.ResponseWriter, r *http.Request, f *form) (filled, e
 
 // fields is decode for handlers that have problems to add.
 func (a *API) fields(w http.ResponseWriter, r *http.Request, f *form) (filled, auth.Fields, error) {
-	in := values{form: f}
+	in := values{form: f, beyond: -1}
+	if who, ok := r.Context().Value(callerKey{}).(*caller); ok && f.guarded {
+		in.own = &who.User
+	}
 	if err := a.read(w, r, &in); err != nil {
 		return filled{}, nil, err
+	}
+	if in.beyond >= 0 {
+		noteRefusal(w, auth.RefusedPrivilege, guarded[in.beyond])
 	}
 	out, problems := in.check()
 	return out, problems, nil
@@ -209,7 +254,7 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, in *values) error {
 	media := r.Header["Content-Type"]
 	parse, params, known := mediaType(media)
 	if !known && r.ContentLength > 0 {
-		return &refusal{http.StatusUnsupportedMediaType, mediaTypeText(latin1(strings.Join(media, ",")))}
+		return &refusal{status: http.StatusUnsupportedMediaType, detail: mediaTypeText(latin1(strings.Join(media, ",")))}
 	}
 	if r.ContentLength > a.MaxBody {
 		return errTooLarge
@@ -230,7 +275,7 @@ func (a *API) read(w http.ResponseWriter, r *http.Request, in *values) error {
 	case src.body.Len() == 0:
 		return nil
 	case !known:
-		return &refusal{http.StatusUnsupportedMediaType, mediaTypeText(latin1(strings.Join(media, ",")))}
+		return &refusal{status: http.StatusUnsupportedMediaType, detail: mediaTypeText(latin1(strings.Join(media, ",")))}
 	}
 	return parse(src, params, in)
 }

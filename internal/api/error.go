@@ -17,20 +17,36 @@ import (
 type refusal struct {
 	status int
 	detail string
+	// why is for the log; "" where the status says it.
+	why auth.Refusal
+}
+
+// reason is why, in the log's word.
+func (e *refusal) reason() auth.Refusal {
+	switch {
+	case e.why != "":
+		return e.why
+	case e.status == http.StatusNotFound:
+		return auth.RefusedMissing
+	case e.status == http.StatusMethodNotAllowed:
+		return auth.RefusedMethod
+	}
+	return auth.RefusedMalformed
 }
 
 func (e *refusal) Error() string { return e.detail }
 
 var (
-	errNotFound         = &refusal{http.StatusNotFound, textNotFound}
-	errTooLarge         = &refusal{http.StatusRequestEntityTooLarge, textTooLarge}
-	errUnreadable       = &refusal{http.StatusBadRequest, textUnreadable}
-	errSlow             = &refusal{http.StatusRequestTimeout, textTimeout}
+	errNotFound         = &refusal{status: http.StatusNotFound, detail: textNotFound}
+	errHidden           = &refusal{http.StatusNotFound, textNotFound, auth.RefusedHidden}
+	errTooLarge         = &refusal{status: http.StatusRequestEntityTooLarge, detail: textTooLarge}
+	errUnreadable       = &refusal{status: http.StatusBadRequest, detail: textUnreadable}
+	errSlow             = &refusal{status: http.StatusRequestTimeout, detail: textTimeout}
 	errNoCredentials    = &auth.Error{Kind: auth.Unauthenticated, Code: auth.CodeNoCredentials}
 	errBadAuthorization = &auth.Error{Kind: auth.Unauthenticated, Code: auth.CodeBadAuthorization}
 	errClosed           = &auth.Error{Kind: auth.PermissionDenied, Code: auth.CodeClosed}
-	errAuthMode         = &refusal{http.StatusBadRequest, textAuthMode}
-	errCrossOrigin      = &refusal{http.StatusForbidden, textCrossOrigin}
+	errAuthMode         = &refusal{status: http.StatusBadRequest, detail: textAuthMode}
+	errCrossOrigin      = &refusal{http.StatusForbidden, textCrossOrigin, auth.RefusedOrigin}
 )
 
 // headerError is an error with the token of the Authorization header.
@@ -45,12 +61,14 @@ func (e *headerError) Unwrap() error { return e.err }
 
 // WriteNotFound answers 404.
 func WriteNotFound(w http.ResponseWriter) {
+	noteRefusal(w, auth.RefusedMissing, "")
 	setHeaders(w.Header())
 	detail(w, nil, http.StatusNotFound, textNotFound, "")
 }
 
 // WriteMethodNotAllowed answers 405 for a path that has only these methods.
 func WriteMethodNotAllowed(w http.ResponseWriter, r *http.Request, allow string) {
+	noteRefusal(w, auth.RefusedMethod, "")
 	setHeaders(w.Header())
 	w.Header()["Allow"] = []string{allow}
 	detail(w, nil, http.StatusMethodNotAllowed, methodText(r.Method), "")
@@ -59,6 +77,7 @@ func WriteMethodNotAllowed(w http.ResponseWriter, r *http.Request, allow string)
 // WriteBadHost answers 400 for a Host that is not ours. As in Django that is
 // before what sets X-Frame-Options.
 func WriteBadHost(w http.ResponseWriter) {
+	noteRefusal(w, auth.RefusedHost, "")
 	setHeaders(w.Header())
 	delete(w.Header(), "X-Frame-Options")
 	detail(w, nil, http.StatusBadRequest, textBadHost, "")
@@ -66,12 +85,14 @@ func WriteBadHost(w http.ResponseWriter) {
 
 // WriteStarting answers 503 while the revocations are not loaded yet.
 func WriteStarting(w http.ResponseWriter) {
+	noteRefusal(w, auth.RefusedBusy, "")
 	setHeaders(w.Header())
 	later(w, nil, http.StatusServiceUnavailable, textUnavailable, 0)
 }
 
 // WriteBusy answers 503 where there is too much to do.
 func WriteBusy(w http.ResponseWriter) {
+	noteRefusal(w, auth.RefusedBusy, "")
 	setHeaders(w.Header())
 	later(w, nil, http.StatusServiceUnavailable, textUnavailable, 0)
 }
@@ -89,6 +110,7 @@ func WriteBusyRaw(w io.Writer) error {
 // WriteInternalError answers 500 where nothing has been written yet. It logs
 // nothing.
 func WriteInternalError(w http.ResponseWriter) {
+	noteRefusal(w, auth.RefusedFailed, "")
 	setHeaders(w.Header())
 	detail(w, nil, http.StatusInternalServerError, textInternal, "")
 }
@@ -103,6 +125,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, d dialect, err error)
 	)
 	switch {
 	case errors.As(err, &own):
+		noteRefusal(w, own.reason(), "")
 		if own.status == http.StatusRequestEntityTooLarge || own.status == http.StatusRequestTimeout {
 			// What is left of the body shall not be read.
 			w.Header()["Connection"] = hdrClose
@@ -113,8 +136,10 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, d dialect, err error)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		// Of a client that has gone nothing is logged. The answer reaches
 		// nobody then; if the server itself gave up, it must not be an empty 200.
+		noteRefusal(w, auth.RefusedBusy, "")
 		later(w, r, http.StatusServiceUnavailable, textUnavailable, 0)
 	default:
+		noteRefusal(w, auth.RefusedFailed, "")
 		a.Log.LogAttrs(r.Context(), slog.LevelError, "request failed",
 			slog.String("route", r.Pattern), slog.String("error", err.Error()))
 		detail(w, r, http.StatusInternalServerError, textInternal, "")
@@ -123,6 +148,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, d dialect, err error)
 
 // told answers what an act refused.
 func (a *API) told(w http.ResponseWriter, r *http.Request, d dialect, e *auth.Error, err error) {
+	noteRefusal(w, e.Refusal(), "")
 	switch e.Kind {
 	case auth.Invalid:
 		invalid(w, r, d, e.Fields)

@@ -12,7 +12,7 @@ import (
 // DATA_UPLOAD_MAX_NUMBER_FIELDS).
 const maxPairs = 1000
 
-var errTooManyFields = &refusal{http.StatusBadRequest, "Form parse error - Too many fields"}
+var errTooManyFields = &refusal{status: http.StatusBadRequest, detail: "Form parse error - Too many fields"}
 
 // parseForm reads application/x-www-form-urlencoded the way Django's QueryDict
 // does, which finds fields in anything. The last value of a name wins.
@@ -95,7 +95,7 @@ func hexDigit(c byte) (byte, bool) {
 
 // multipartError refuses a multipart body in Django's words.
 func multipartError(why string) error {
-	return &refusal{http.StatusBadRequest, "Multipart form parse error - " + why}
+	return &refusal{status: http.StatusBadRequest, detail: "Multipart form parse error - " + why}
 }
 
 // maxPartHeader is how many bytes of a part are searched for the end of its

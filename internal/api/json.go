@@ -30,7 +30,7 @@ type jsonReader struct {
 // jsonError refuses a body that is not JSON. The words say where and what, but
 // never quote the body: there may be a password in it.
 func jsonError(why string) error {
-	return &refusal{http.StatusBadRequest, "JSON parse error - " + why}
+	return &refusal{status: http.StatusBadRequest, detail: "JSON parse error - " + why}
 }
 
 // parseJSON reads one JSON object strictly: names once and in their exact case,

@@ -8,7 +8,7 @@ import (
 
 // profileForm is partial for PUT as for PATCH: the guide calls its fields
 // updatable, not required (design.md). A name that is given must not be blank.
-var profileForm = form{partial: true, fields: []field{
+var profileForm = form{partial: true, guarded: true, fields: []field{
 	{name: "first_name", max: maxName},
 	{name: "last_name", max: maxName},
 	{name: "phone", max: maxPhone, optional: true, blank: true},

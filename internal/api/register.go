@@ -14,7 +14,7 @@ const (
 	maxPhone = 20
 )
 
-var registerForm = form{fields: []field{
+var registerForm = form{guarded: true, fields: []field{
 	{name: "email", kind: email, max: auth.MaxEmail},
 	{name: "password", untrimmed: true},
 	{name: "password2", untrimmed: true},
@@ -39,7 +39,7 @@ func (a *API) register(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	role, err := a.roleFor(r, auth.Role(in.text("role")), &problems)
+	role, err := a.roleFor(w, r, auth.Role(in.text("role")), &problems)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (a *API) register(w http.ResponseWriter, r *http.Request) error {
 // problem of the field unless the caller may give it (design.md, "anybody
 // registers as admin"). Only then is the Authorization header looked at, and a
 // token that is not good is nobody's.
-func (a *API) roleFor(r *http.Request, role auth.Role, problems *auth.Fields) (auth.Role, error) {
+func (a *API) roleFor(w http.ResponseWriter, r *http.Request, role auth.Role, problems *auth.Fields) (auth.Role, error) {
 	if slices.ContainsFunc(*problems, func(p auth.FieldProblems) bool { return p.Field == "role" }) {
 		return "", nil
 	}
@@ -86,6 +86,7 @@ func (a *API) roleFor(r *http.Request, role auth.Role, problems *auth.Fields) (a
 		return "", err
 	}
 	if u == nil || !a.Accounts.MayRegister(role, u) {
+		noteRefusal(w, auth.RefusedPrivilege, "role")
 		problems.Add("role", problem(auth.CodeInvalidChoice, string(role))...)
 	}
 	return role, nil

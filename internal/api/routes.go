@@ -211,7 +211,7 @@ func (rt *route) method(name string) *method {
 func (rt *route) permit(r *http.Request, who *auth.User) error {
 	if rt.ofUser && !who.Role.Can(auth.UsersRead) {
 		if id, err := subject(r); err != nil || id != who.ID {
-			return errNotFound
+			return errHidden
 		}
 	}
 	if m := rt.method(r.Method); m != nil && m.need != "" && !who.Role.Can(m.need) {

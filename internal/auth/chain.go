@@ -13,6 +13,8 @@ type AuditRow struct {
 	Address, UserAgent string
 	Count              int64
 	Detail, Changes    string
+	// Request is the id of the request that it came of, "" for none.
+	Request string
 	// Minute is that of failed logins which may still be counted up. A sealed
 	// row has none: its count stays.
 	Minute *int64

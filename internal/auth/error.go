@@ -145,8 +145,10 @@ func (f Fields) Err() error {
 
 // Error is what an act answers when it refuses. It never carries a secret.
 type Error struct {
-	Kind       Kind
-	Code       Code
+	Kind Kind
+	Code Code
+	// Why is for the log, never for the answer; "" where Kind and Code say it.
+	Why        Refusal
 	Fields     Fields
 	RetryAfter time.Duration
 	// Cause is for the log, never for the answer.
@@ -193,6 +195,49 @@ var (
 
 // TokenError is a TokenNotValid with the code.
 func TokenError(code Code) *Error { return &Error{Kind: TokenNotValid, Code: code} }
+
+// TokenRefused is a TokenNotValid that says no more than that, and why for the
+// log.
+func TokenRefused(why Refusal) *Error {
+	return &Error{Kind: TokenNotValid, Code: CodeTokenInvalid, Why: why}
+}
+
+// Refusal is why, in the word that the log has for it.
+func (e *Error) Refusal() Refusal {
+	switch {
+	case e.Why != "":
+		return e.Why
+	case e.Kind == TokenNotValid:
+		switch e.Code { //nolint:exhaustive // The others are RefusedToken.
+		case CodeTokenBlacklisted:
+			return RefusedRevoked
+		case CodeUserNotFound, CodeUserInactive, CodeNoActiveAccount:
+			return RefusedAccount
+		}
+		return RefusedToken
+	case e.Kind == PermissionDenied && e.Code == CodeClosed:
+		return RefusedClosed
+	case e.Kind == Invalid:
+		for _, f := range e.Fields {
+			for _, p := range f.Problems {
+				switch p.Code { //nolint:exhaustive // The others are RefusedInvalid.
+				case CodeOldPassword:
+					return RefusedCredentials
+				case CodeLink:
+					return RefusedLink
+				}
+			}
+		}
+		return RefusedInvalid
+	}
+	return refusals[e.Kind]
+}
+
+var refusals = map[Kind]Refusal{
+	Unauthenticated: RefusedNobody, BadCredentials: RefusedCredentials, PermissionDenied: RefusedPermission,
+	Missing: RefusedMissing, Conflict: RefusedConflict, Stale: RefusedConflict, TooMany: RefusedThrottled,
+	Unavailable: RefusedBusy,
+}
 
 // IsKind reports whether err is an Error of this kind.
 func IsKind(err error, kind Kind) bool {

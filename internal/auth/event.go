@@ -40,6 +40,10 @@ const (
 	EventGuessesEnded   EventKind = "guesses_ended"
 	EventThrottleLifted EventKind = "throttle_lifted"
 	EventImported       EventKind = "imported"
+	// EventAccessRefused: somebody asked for what their role may not do.
+	EventAccessRefused EventKind = "access_refused"
+	// EventBypassRefused: somebody tried to get around a control.
+	EventBypassRefused EventKind = "bypass_refused"
 )
 
 // Event is a row of the audit trail, written in its act's own transaction.
@@ -53,7 +57,7 @@ type Event struct {
 	ActorID   int64
 	SessionID string
 	Client    Client
-	// Count is 1, but for failed logins, which are folded by minute.
+	// Count is 1, but for failed logins and refusals, which are folded by minute.
 	Count int64
 	// Detail is a short text in the words of the act ("employee -> manager");
 	// never a secret, never the body of a request.
@@ -76,6 +80,7 @@ func EventKinds() []EventKind {
 		EventActivated, EventDeactivated, EventUserCreated, EventUserDeleted, EventUserChanged, EventSignedOut,
 		EventResetLink, EventPasswordReset, EventSetUp, EventServiceKey, EventKeyChanged, EventAllSessionsEnd,
 		EventRestored, EventAddressBlocked, EventGuessesEnded, EventThrottleLifted, EventImported,
+		EventAccessRefused, EventBypassRefused,
 	}
 }
 
@@ -109,6 +114,8 @@ var eventDocs = map[EventKind]string{
 	EventGuessesEnded:    "So many passwords of an account were wrong in a row that devices that are not known may try no more. User: whose; no actor. Detail: how many.",
 	EventThrottleLifted:  "What was refused is let through again. User: whose account, nobody for an address; actor: who. Detail: what.",
 	EventImported:        "The users of a Django were taken in, on the command line. Detail: how many of what.",
+	EventAccessRefused:   "Somebody asked for what their role may not do, or registered where that is closed. User and actor: who asked; nobody where registration is closed. Detail: method, route and why. Count: how often, from one address, in one minute.",
+	EventBypassRefused:   "Somebody tried to get around a control: with a forged token, a field or a role that is not theirs to set, from a page of another origin, or under a host name that is not ours. User and actor: who asked, where a good token said so. Detail: method, route, why, and the field. Count: as above.",
 	EventRestored:        "A backup was put back, and every session ended. Detail: how many.",
 }
 

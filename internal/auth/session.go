@@ -8,6 +8,9 @@ type Client struct {
 	Address string
 	// UserAgent is cut to 512 bytes of valid UTF-8.
 	UserAgent string
+	// Request is the id of the request, by which its line of the log is found;
+	// "" where there is none. Sessions do not keep it.
+	Request string
 }
 
 // Session is one login on one device: the chain of refresh tokens that grew

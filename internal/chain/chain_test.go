@@ -257,7 +257,7 @@ func TestTampering(t *testing.T) {
 	tests := []tampering{
 		text("at", "at + 1"), text("kind", "'registered'"), text("user_id", "user_id + 1"), text("actor_id", "0"), text("session_id", "''"),
 		text("address", "'192.0.2.8'"), text("user_agent", "'tesu'"), text("count", "2"), text("detail", "''"),
-		text("minute", "0"), text("changes", "''"),
+		text("minute", "0"), text("changes", "''"), text("request", "'r-8'"),
 		{"events.id", []string{"UPDATE events SET id = 999 WHERE id = 7"}, []string{chain.Inserted, chain.Missing}, "event 7 of link 2 is gone"},
 		{"events.link to another", []string{"UPDATE events SET link = 1 WHERE id = 7"}, []string{chain.Inserted, chain.Missing}, "event 7 says that it is in link 1"},
 		{"events.link to none", []string{"UPDATE events SET link = NULL WHERE id = 7"}, []string{chain.Missing}, "event 7 of link 2 is gone"},

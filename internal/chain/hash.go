@@ -63,6 +63,11 @@ func (b *batch) add(r *auth.AuditRow) {
 	if r.Minute != nil {
 		b.w.number(*r.Minute)
 	}
+	if r.Request != "" {
+		// With its name, since what has none is hashed as it was before there
+		// were any.
+		b.w.text("request").text(r.Request)
+	}
 	// The length makes it one of a list.
 	var n [8]byte
 	binary.BigEndian.PutUint64(n[:], uint64(len(b.w.b)))

@@ -26,13 +26,15 @@ const requestTime = 10 * time.Second
 // front is what every request passes: its id, the log line, panics, CORS, the
 // host, health, and then the API, the public keys or the rest.
 type front struct {
-	api     atomic.Pointer[http.Handler] // nil until the server may answer
-	rest    http.Handler
-	jwks    jwks
-	health  *health
-	cors    *cors
-	hosts   hosts
-	trusted []netip.Prefix
+	api    atomic.Pointer[http.Handler] // nil until the server may answer
+	rest   http.Handler
+	jwks   jwks
+	health *health
+	cors   *cors
+	hosts  hosts
+	// refusals is nil until the database is open.
+	refusals atomic.Pointer[refusals]
+	trusted  []netip.Prefix
 	// most is how many requests there may be at once, those that are only
 	// about to be refused and those of the pages included: no more than there
 	// may be connections, though HTTP/2 brings many on one.
@@ -77,6 +79,10 @@ type exchange struct {
 	route  string
 	userID int64
 	client auth.Client
+	// refused says why the request was refused, "" if it was not, and field at
+	// which of its fields.
+	refused auth.Refusal
+	field   string
 }
 
 // exchangeKey is under which a request's context carries its exchange.
@@ -120,6 +126,13 @@ func (e *exchange) Unwrap() http.ResponseWriter { return e.ResponseWriter }
 // NoteUser is told who asks; see api.UserNoter.
 func (e *exchange) NoteUser(id int64) { e.userID = id }
 
+// NoteRefusal is told why a request is refused; see api.RefusalNoter.
+func (e *exchange) NoteRefusal(why auth.Refusal, field string) {
+	if e.refused == "" {
+		e.refused, e.field = why, field
+	}
+}
+
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := f.now()
 	e := &exchange{ResponseWriter: w, id: requestID(r)}
@@ -127,6 +140,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		e.id = f.newID()
 	}
 	e.client = f.client(r)
+	e.client.Request = e.id
 	f.baseline(w.Header())
 	w.Header()["X-Request-Id"] = []string{e.id}
 	defer f.underWay.Add(-1)
@@ -142,6 +156,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				api.WriteInternalError(e)
 			}
 		}
+		f.tell(r, e)
 		f.logLine(r, e, f.now().Sub(start))
 	}()
 	if crowded {
@@ -255,6 +270,23 @@ func cut(s string, n int) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "")
 }
 
+// tell leaves the event of a refusal that an auditor must know of.
+func (f *front) tell(r *http.Request, e *exchange) {
+	kind := e.refused.Event()
+	if kind == "" {
+		return
+	}
+	to := f.refusals.Load()
+	if to == nil {
+		return
+	}
+	detail := method(r) + " " + e.route + " " + string(e.refused)
+	if e.field != "" {
+		detail += ": " + e.field
+	}
+	to.add(auth.Event{At: f.now(), Kind: kind, UserID: e.userID, ActorID: e.userID, Client: e.client, Detail: detail})
+}
+
 // logLine is the one line of a request. The route is a pattern, never the path
 // that was asked for; there is no body, token, or e-mail in it.
 func (f *front) logLine(r *http.Request, e *exchange, took time.Duration) {
@@ -269,9 +301,16 @@ func (f *front) logLine(r *http.Request, e *exchange, took time.Duration) {
 	if route == "" {
 		route = "-"
 	}
-	f.log.LogAttrs(r.Context(), level, "request",
+	attrs := [...]slog.Attr{
 		slog.String("id", e.id), slog.String("method", method(r)), slog.String("route", route),
-		slog.Int("status", e.status), slog.Int64("us", took.Microseconds()), slog.Int64("user", e.userID))
+		slog.Int("status", e.status), slog.Int64("us", took.Microseconds()), slog.Int64("user", e.userID),
+		slog.String("address", e.client.Address), slog.String("refused", string(e.refused)),
+	}
+	told := attrs[:]
+	if e.refused == "" {
+		told = told[:len(told)-1]
+	}
+	f.log.LogAttrs(r.Context(), level, "request", told...)
 }
 
 // method is the request's method if it is one that exists: it is a word of the

@@ -84,6 +84,24 @@ func (h LogHandler) Handle(ctx context.Context, record slog.Record) error {
 	return err //nolint:wrapcheck // A handler's error is its own.
 }
 
+// UTCHandler has times in UTC, to the microsecond: nodes and events are compared
+// by them.
+type UTCHandler struct{ slog.Handler }
+
+// Handle implements slog.Handler.
+func (h UTCHandler) Handle(ctx context.Context, record slog.Record) error {
+	record.Time = record.Time.UTC().Truncate(time.Microsecond)
+	return h.Handler.Handle(ctx, record) //nolint:wrapcheck // A handler's error is its own.
+}
+
+// WithAttrs implements slog.Handler.
+func (h UTCHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return UTCHandler{h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup implements slog.Handler.
+func (h UTCHandler) WithGroup(name string) slog.Handler { return UTCHandler{h.Handler.WithGroup(name)} }
+
 // WithAttrs implements slog.Handler.
 func (h LogHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return LogHandler{h.Handler.WithAttrs(attrs), h.Writer}

@@ -304,12 +304,14 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 		log.Error("the audit trail could not be sealed", "error", err)
 	}
 
+	refused := newRefusals(store, log, now)
 	// The background stops after the requests: what they counted is written.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	for _, w := range []work{
 		{"the feed of revocations", a.revoked.Follow},
 		{"the writer of failed logins", a.failures.Run},
+		{"the writer of refusals", refused.run},
 		{"the follower of the hashes", func(ctx context.Context) { a.logins.FollowHashes(ctx, log) }},
 		{"the follower of the keys", func(ctx context.Context) { followKeys(ctx, a.ring, log) }},
 		{"the sweeper", func(ctx context.Context) {
@@ -341,6 +343,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 	f.jwks.ring.Store(a.ring)
 	f.health.store.Store(&store)
 	f.health.revoked.Store(a.revoked)
+	f.refusals.Store(refused)
 	f.api.Store(&handler)
 	log.Info("serving", "address", listener.Addr().String(), "tls", cfg.TLS.Cert != "")
 	for _, w := range cfg.DjangoWarnings() {

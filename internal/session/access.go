@@ -29,7 +29,7 @@ func (s *Service) authenticate(ctx context.Context, claims token.Claims) (Access
 		return Access{}, err
 	}
 	if claims.SessionID == "" && !s.Ring.AcceptsForeign() {
-		return Access{}, auth.TokenError(auth.CodeTokenInvalid)
+		return Access{}, auth.TokenRefused(auth.RefusedForged)
 	}
 	a := Access{
 		AccessIdentity: auth.AccessIdentity{
@@ -46,7 +46,7 @@ func (s *Service) authenticate(ctx context.Context, claims token.Claims) (Access
 		if _, err := s.activeUser(ctx, a.UserID); err != nil {
 			return Access{}, err
 		}
-		return Access{}, auth.TokenError(auth.CodeTokenInvalid)
+		return Access{}, auth.TokenRefused(auth.RefusedRevoked)
 	}
 	if claims.SessionID == "" {
 		u, err := s.activeUser(ctx, a.UserID)
@@ -54,7 +54,7 @@ func (s *Service) authenticate(ctx context.Context, claims token.Claims) (Access
 			return Access{}, err
 		}
 		if a.OutlivedBy(u) {
-			return Access{}, auth.TokenError(auth.CodeTokenInvalid)
+			return Access{}, auth.TokenRefused(auth.RefusedRevoked)
 		}
 	}
 	return a, nil
@@ -69,7 +69,7 @@ func (s *Service) User(ctx context.Context, a Access) (auth.User, error) {
 		return auth.User{}, err
 	}
 	if a.OutlivedBy(u) {
-		return auth.User{}, auth.TokenError(auth.CodeTokenInvalid)
+		return auth.User{}, auth.TokenRefused(auth.RefusedRevoked)
 	}
 	return u, nil
 }
@@ -128,7 +128,7 @@ func guideError(err error) error {
 	}
 	switch e.Code {
 	case auth.CodeUserNotFound, auth.CodeUserInactive, auth.CodeNoActiveAccount, auth.CodeTokenBlacklisted:
-		return auth.TokenError(auth.CodeTokenInvalid)
+		return auth.TokenRefused(e.Refusal())
 	default:
 		return err
 	}
@@ -151,6 +151,10 @@ func (s *Service) parse(raw string, want ...string) (token.Claims, error) {
 		return claims, auth.TokenError(auth.CodeTokenNoType)
 	case errors.Is(err, token.ErrWrongType):
 		return claims, auth.TokenError(auth.CodeTokenWrongType)
+	case errors.Is(err, token.ErrForged):
+		return claims, auth.TokenRefused(auth.RefusedForged)
+	case errors.Is(err, token.ErrExpired):
+		return claims, auth.TokenRefused(auth.RefusedExpired)
 	default:
 		return claims, auth.TokenError(auth.CodeTokenInvalid)
 	}

@@ -126,13 +126,13 @@ func (a Access) StillGood(ctx context.Context, tx auth.Tx, u auth.User, err erro
 	case !u.IsActive:
 		return auth.TokenError(auth.CodeUserInactive)
 	case a.OutlivedBy(u):
-		return auth.TokenError(auth.CodeTokenInvalid)
+		return auth.TokenRefused(auth.RefusedRevoked)
 	case a.SessionID == "":
 		return nil
 	}
 	row, _, err := tx.SessionState(ctx, a.SessionID, a.UserID)
 	if err == nil && (row.ID == "" || !row.RevokedAt.IsZero()) {
-		return auth.TokenError(auth.CodeTokenInvalid)
+		return auth.TokenRefused(auth.RefusedRevoked)
 	}
 	return err
 }

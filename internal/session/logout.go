@@ -34,7 +34,7 @@ func (s *Service) Logout(ctx context.Context, a Access, raw string, c auth.Clien
 	}
 	_, err := s.revoke(ctx, r)
 	if errors.Is(err, auth.ErrNotFound) {
-		return auth.TokenError(auth.CodeTokenInvalid)
+		return auth.TokenRefused(auth.RefusedRevoked)
 	}
 	return err
 }

@@ -134,7 +134,7 @@ func (s *Service) verdict(claims token.Claims, row auth.Session, u auth.User, ar
 	// have been shortened since, and a successor made again may have expired.
 	now := s.Now()
 	if v == rotate && !now.Before(row.CreatedAt.Add(s.SessionMax)) || v == successor && row.Expires <= now.Unix() {
-		return refuse, auth.TokenError(auth.CodeTokenInvalid)
+		return refuse, auth.TokenRefused(auth.RefusedExpired)
 	}
 	return v, nil
 }

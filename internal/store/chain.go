@@ -100,7 +100,7 @@ func (t Tx) InsertChainLink(ctx context.Context, l auth.ChainLink) error {
 	return wrap(err, "insert link %d of the chain", l.Seq)
 }
 
-const rowColumns = `id, at, kind, user_id, actor_id, session_id, address, user_agent, count, detail, changes, minute, COALESCE(link, 0)`
+const rowColumns = `id, at, kind, user_id, actor_id, session_id, address, user_agent, count, detail, changes, request, minute, COALESCE(link, 0)`
 
 // rows gives what a query of rowColumns finds.
 func (t Tx) rows(ctx context.Context, query string, args ...any) ([]auth.AuditRow, error) {
@@ -108,7 +108,7 @@ func (t Tx) rows(ctx context.Context, query string, args ...any) ([]auth.AuditRo
 	err := t.each(ctx, query, args, func(rows Rows) error {
 		var r auth.AuditRow
 		if err := rows.Scan(&r.ID, &r.At, &r.Kind, &r.UserID, &r.ActorID, &r.SessionID, &r.Address, &r.UserAgent,
-			&r.Count, &r.Detail, &r.Changes, &r.Minute, &r.Link); err != nil {
+			&r.Count, &r.Detail, &r.Changes, &r.Request, &r.Minute, &r.Link); err != nil {
 			return err
 		}
 		all = append(all, r)
@@ -141,7 +141,7 @@ func (t Tx) SealedRows(ctx context.Context, r auth.SealedRange) ([]auth.AuditRow
 }
 
 const strayRows = `SELECT e.id, e.at, e.kind, e.user_id, e.actor_id, e.session_id, e.address, e.user_agent, e.count, e.detail,
-		e.changes, e.minute, e.link
+		e.changes, e.request, e.minute, e.link
 	FROM events e LEFT JOIN audit_links l ON l.seq = e.link
 	WHERE e.id > $1 AND e.id <= $2 AND e.link > $3 AND (l.seq IS NULL OR e.id < l.first_id OR e.id > l.last_id)
 	ORDER BY e.id LIMIT $4`

@@ -12,7 +12,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/auth"
 )
 
-const eventColumns = `id, at, kind, user_id, actor_id, session_id, address, user_agent, count, detail, changes`
+const eventColumns = `id, at, kind, user_id, actor_id, session_id, address, user_agent, count, detail, changes, request`
 
 // eventRow is where eventColumns are scanned to.
 type eventRow struct {
@@ -25,7 +25,7 @@ func (r *eventRow) dest() []any {
 	e := &r.e
 	return []any{
 		&e.ID, &r.at, (*string)(&e.Kind), &e.UserID, &e.ActorID, &e.SessionID,
-		&e.Client.Address, &e.Client.UserAgent, &e.Count, &e.Detail, &r.changes,
+		&e.Client.Address, &e.Client.UserAgent, &e.Count, &e.Detail, &r.changes, &e.Client.Request,
 	}
 }
 
@@ -104,8 +104,8 @@ func (t Tx) Events(ctx context.Context, f auth.EventFilter) ([]auth.Event, error
 	return all, wrap(rows.Err(), "read events")
 }
 
-const insertEvent = `INSERT INTO events (at, kind, user_id, actor_id, session_id, address, user_agent, count, detail, changes)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+const insertEvent = `INSERT INTO events (at, kind, user_id, actor_id, session_id, address, user_agent, count, detail, changes, request)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
 
 // InsertEvent implements auth.EventWriter. A Count of 0 is stored as 1.
 func (t Tx) InsertEvent(ctx context.Context, e auth.Event) error {
@@ -114,7 +114,7 @@ func (t Tx) InsertEvent(ctx context.Context, e auth.Event) error {
 		return fmt.Errorf("write the changes of event %s: %w", e.Kind, err)
 	}
 	_, err = t.Exec(ctx, insertEvent, Micros(e.At), string(e.Kind), e.UserID, e.ActorID, e.SessionID,
-		e.Client.Address, e.Client.UserAgent, max(e.Count, 1), e.Detail, changes)
+		e.Client.Address, e.Client.UserAgent, max(e.Count, 1), e.Detail, changes, e.Client.Request)
 	return wrap(err, "insert event %s", e.Kind)
 }
 
@@ -141,7 +141,7 @@ func (t Tx) AddLoginFailures(ctx context.Context, failures []auth.LoginFailure) 
 }
 
 const auditColumns = `e.id, e.at, e.kind, e.user_id, e.actor_id, e.session_id, e.address, e.user_agent, e.count, e.detail,
-	e.changes, COALESCE(u.email, ''), COALESCE(a.email, '')`
+	e.changes, e.request, COALESCE(u.email, ''), COALESCE(a.email, '')`
 
 // auditJoins and auditBounds are common to the three queries, which differ in
 // the index that they go by.

@@ -2,6 +2,7 @@ package token
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -17,6 +18,10 @@ var (
 	// ErrInvalid: malformed, not signed by an accepted key, expired, or not
 	// valid yet.
 	ErrInvalid = errors.New("token is invalid or expired")
+	// ErrForged and ErrExpired are ErrInvalid, for those who want to know: not
+	// signed by an accepted key or no token at all, and signed but too old.
+	ErrForged  = fmt.Errorf("%w: it was not signed here", ErrInvalid)
+	ErrExpired = fmt.Errorf("%w: its time is over", ErrInvalid)
 	// ErrNoExpiry: there is no exp claim.
 	ErrNoExpiry = errors.New("token has no exp claim")
 	// ErrNoID: there is no jti claim.

@@ -41,7 +41,7 @@ func Parse(token string, keys Keys, now time.Time) (Claims, error) {
 func (n Names) Parse(token string, keys Keys, now time.Time) (Claims, error) {
 	payload, ok := verify(token, keys)
 	if !ok {
-		return Claims{}, ErrInvalid
+		return Claims{}, ErrForged
 	}
 	c, ok := quick(payload)
 	if !ok || c.SessionID == "" && n.Foreign.renamed() {
@@ -59,7 +59,10 @@ func (n Names) Parse(token string, keys Keys, now time.Time) (Claims, error) {
 		late = int64(n.Foreign.Leeway / time.Second)
 		early = max(early, late)
 	}
-	if c.HasExpires && (c.Expires <= seconds-late || c.Expires > maxExpiry) {
+	if c.HasExpires && c.Expires <= seconds-late {
+		return Claims{}, ErrExpired
+	}
+	if c.HasExpires && c.Expires > maxExpiry {
 		return Claims{}, ErrInvalid
 	}
 	if c.HasIssuedAt && c.IssuedAt > seconds+early {

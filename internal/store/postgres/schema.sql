@@ -63,6 +63,7 @@ CREATE TABLE events (
     minute bigint,
     changes text NOT NULL DEFAULT ''::text,
     link bigint,
+    request text NOT NULL DEFAULT ''::text,
     CONSTRAINT events_pkey PRIMARY KEY (id)
 );
 CREATE INDEX events_at ON events USING btree (at, id);

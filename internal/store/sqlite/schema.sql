@@ -56,7 +56,7 @@ CREATE TABLE events (
     count      BIGINT  NOT NULL,
     detail     TEXT    NOT NULL,
     minute     BIGINT
-, changes TEXT NOT NULL DEFAULT '', link BIGINT);
+, changes TEXT NOT NULL DEFAULT '', link BIGINT, request TEXT NOT NULL DEFAULT '');
 
 CREATE INDEX events_at ON events (at, id);
 

@@ -118,7 +118,7 @@ var eventFacts = []fact{
 		for i := range 6 {
 			e := auth.Event{
 				At: Now.Add(time.Duration(-i) * time.Minute), Kind: auth.EventRoleChanged, UserID: int64(1 + i%2), ActorID: 9,
-				SessionID: "s", Client: client, Count: 1, Detail: fmt.Sprint("employee -> manager ", i),
+				SessionID: "s", Client: auth.Client{Address: "192.0.2.7", UserAgent: "storetest", Request: fmt.Sprint("r-", i)}, Count: 1, Detail: fmt.Sprint("employee -> manager ", i),
 			}
 			if i == 5 {
 				e.Kind = auth.EventKeyChanged

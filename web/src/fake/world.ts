@@ -177,6 +177,7 @@ export function makeEvent(id: number, more: Partial<AuditRow> = {}): AuditRow {
     session: "",
     ...device,
     address: "2001:db8:85a3:1234:5678:8a2e:370:7334",
+    request: "",
     count: 1,
     detail: "",
     changes: {},

@@ -89,6 +89,7 @@ const audited = {
   browser: "Firefox",
   os: "Linux",
   address: "203.0.113.7",
+  request: "5f2c9a1e-3k",
   count: 1,
   detail: "client -> employee",
   changes: { role: ["client", "employee"] },

@@ -250,6 +250,14 @@ export const de: Text = {
       "Nach 100 falschen Passwörtern öffnen nur noch Ihre Geräte oder ein Link für ein neues Passwort Ihr Konto",
     throttle_lifted: () => "Anmeldeversuche sind wieder erlaubt",
     imported: () => "Konten wurden aus Django übernommen",
+    access_refused: (e) =>
+      e.count === 1
+        ? "Etwas wurde verlangt, das Ihre Rolle nicht öffnet"
+        : `${e.count}-mal wurde verlangt, was Ihre Rolle nicht öffnet`,
+    bypass_refused: (e) =>
+      e.count === 1
+        ? "Ein Versuch, eine Regel zu umgehen, wurde abgewiesen"
+        : `${e.count} Versuche, eine Regel zu umgehen, wurden abgewiesen`,
   },
   eventFrom: (device, address) => [device, address].filter(Boolean).join(" · "),
 

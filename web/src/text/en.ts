@@ -223,6 +223,14 @@ export const en = {
       "After 100 wrong passwords only devices that you use, and a link for a new password, open your account",
     throttle_lifted: () => "Attempts to sign in are allowed again",
     imported: () => "Accounts were taken over from Django",
+    access_refused: (e) =>
+      e.count === 1
+        ? "Something was asked for that your role does not open"
+        : `${e.count} requests for what your role does not open`,
+    bypass_refused: (e) =>
+      e.count === 1
+        ? "An attempt to get around a rule was refused"
+        : `${e.count} attempts to get around a rule were refused`,
   } satisfies Record<EventName, (e: Event) => string> as Record<EventName, (e: Event) => string>,
   eventFrom: (device: string, address: string) => [device, address].filter(Boolean).join(" · "),
 

@@ -15,6 +15,7 @@ export type AuditRow = {
   browser: string;
   os: string;
   address: string;
+  request: string;
   count: number;
   detail: string;
   /** By field: before and after. */

@@ -263,6 +263,8 @@ export const de: ConsoleText = {
     },
     throttle_lifted: { name: "Versuche erlaubt", other: "{actor} hat Versuche wieder erlaubt" },
     imported: { name: "Übernommen", other: "Konten wurden aus Django übernommen" },
+    access_refused: { name: "Nicht erlaubt", other: "{user} wollte, was die Rolle nicht erlaubt" },
+    bypass_refused: { name: "Umgehung versucht", other: "{user} wollte eine Regel umgehen" },
   },
   unknownEvent: (name) => {
     const words = name.replaceAll("_", " ");
