@@ -40,6 +40,7 @@ type front struct {
 	// may be connections, though HTTP/2 brings many on one.
 	most     int64
 	underWay atomic.Int64
+	pace     pace
 	// hsts is Strict-Transport-Security, nil where browsers do not come by TLS.
 	hsts []string
 	log  *slog.Logger
@@ -143,6 +144,13 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.client.Request = e.id
 	f.baseline(w.Header())
 	w.Header()["X-Request-Id"] = []string{e.id}
+	defer func() {
+		// Last of all: what is held has been logged, and takes nobody's place.
+		// net/http sends so short an answer when the handler is done.
+		if putOff(e.status) {
+			f.pace.hold(r.Context(), f.now().Sub(start))
+		}
+	}()
 	defer f.underWay.Add(-1)
 	crowded := f.underWay.Add(1) > f.most
 	defer func() {

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -248,6 +249,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 		now:     now,
 	}
 	f.ids.prefix = randomPrefix()
+	f.pace.each = paceFor(runtime.GOMAXPROCS(0))
 	f.most = int64(listener.most)
 	if cfg.Secure() {
 		f.hsts = []string{stsValue}
