@@ -12,6 +12,7 @@ import (
 	"os"
 	"sort"
 	"sync"
+	"unsafe"
 
 	"github.com/FastFilter/xorfilter"
 )
@@ -233,11 +234,27 @@ func (s shard) has(b []byte, width uint8, key uint64) bool {
 	if width == 8 {
 		return contains(s, b, key)
 	}
-	wide := make([]uint16, len(b)/2)
-	for i := range wide {
-		wide[i] = binary.LittleEndian.Uint16(b[2*i:])
+	return contains(s, numbers(b), key)
+}
+
+// numbers are the little-endian ones that stand in b, which is as long as a
+// whole number of them.
+func numbers(b []byte) []uint16 {
+	n := len(b) / 2
+	if n == 0 {
+		return nil
 	}
-	return contains(s, wide, key)
+	first := unsafe.Pointer(unsafe.SliceData(b))
+	if uintptr(first)%2 == 0 && binary.NativeEndian.Uint16([]byte{1, 0}) == 1 {
+		// As they are: a copy of the shard for three of them would cost more than
+		// all the rest.
+		return unsafe.Slice((*uint16)(first), n)
+	}
+	copied := make([]uint16, n)
+	for i := range copied {
+		copied[i] = binary.LittleEndian.Uint16(b[2*i:])
+	}
+	return copied
 }
 
 func contains[T xorfilter.Unsigned](s shard, fingerprints []T, key uint64) bool {
