@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"io"
@@ -40,6 +41,7 @@ func TestScripts(t *testing.T) {
 			"mode":        mode,
 			"keep":        keep,
 			"status":      status,
+			"sql":         runSQL,
 		},
 	})
 }
@@ -201,4 +203,16 @@ func keep(ts *testscript.TestScript, neg bool, args []string) {
 // so one that is minted in the very second of an end-all is dead with the rest.
 func nextSecond(*testscript.TestScript, bool, []string) {
 	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
+}
+
+// sql DATABASE FILE runs the statements of a file on a SQLite database, which it
+// makes if there is none.
+func runSQL(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sql DATABASE FILE")
+	}
+	db, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+	ts.Check(err)
+	_, err = db.ExecContext(context.Background(), ts.ReadFile(args[1]))
+	ts.Check(errors.Join(err, db.Close()))
 }

@@ -515,6 +515,27 @@ func (r reader) ImportedIDs(ctx context.Context, after int64, limit int) ([]int6
 	return r.Reader.ImportedIDs(ctx, after, limit)
 }
 
+func (r reader) DeletedIDs(ctx context.Context, after int64, limit int) ([]int64, error) {
+	if err := r.fails(ctx, "DeletedIDs"); err != nil {
+		return nil, err
+	}
+	return r.Reader.DeletedIDs(ctx, after, limit)
+}
+
+func (r reader) LastUserID(ctx context.Context) (int64, error) {
+	if err := r.fails(ctx, "LastUserID"); err != nil {
+		return 0, err
+	}
+	return r.Reader.LastUserID(ctx)
+}
+
+func (r reader) BlacklistedTokens(ctx context.Context, now time.Time, after string, limit int) ([]auth.KnownToken, error) {
+	if err := r.fails(ctx, "BlacklistedTokens"); err != nil {
+		return nil, err
+	}
+	return r.Reader.BlacklistedTokens(ctx, now, after, limit)
+}
+
 func (r reader) ImportedSecrets(ctx context.Context, userID int64) ([]auth.ImportedSecret, error) {
 	if err := r.fails(ctx, "ImportedSecrets"); err != nil {
 		return nil, err
@@ -618,6 +639,20 @@ func (t tx) RevokeAdopted(ctx context.Context, jtis []string, now time.Time) ([]
 		return nil, err
 	}
 	return t.to.RevokeAdopted(ctx, jtis, now)
+}
+
+func (t tx) RevokeBlacklisted(ctx context.Context, after string, limit int, now time.Time) ([]string, string, error) {
+	if err := t.fails(ctx, "RevokeBlacklisted"); err != nil {
+		return nil, "", err
+	}
+	return t.to.RevokeBlacklisted(ctx, after, limit, now)
+}
+
+func (t tx) SetBases(ctx context.Context, bases []auth.ImportBase) error {
+	if err := t.fails(ctx, "SetBases"); err != nil {
+		return err
+	}
+	return t.to.SetBases(ctx, bases)
 }
 
 func (t tx) SetImported(ctx context.Context, b auth.ImportBase, updatedAt, lastLogin time.Time) error {

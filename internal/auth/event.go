@@ -44,6 +44,7 @@ const (
 	EventAccessRefused EventKind = "access_refused"
 	// EventBypassRefused: somebody tried to get around a control.
 	EventBypassRefused EventKind = "bypass_refused"
+	EventExported      EventKind = "exported"
 )
 
 // Event is a row of the audit trail, written in its act's own transaction.
@@ -80,7 +81,7 @@ func EventKinds() []EventKind {
 		EventActivated, EventDeactivated, EventUserCreated, EventUserDeleted, EventUserChanged, EventSignedOut,
 		EventResetLink, EventPasswordReset, EventSetUp, EventServiceKey, EventKeyChanged, EventAllSessionsEnd,
 		EventRestored, EventAddressBlocked, EventGuessesEnded, EventThrottleLifted, EventImported,
-		EventAccessRefused, EventBypassRefused,
+		EventAccessRefused, EventBypassRefused, EventExported,
 	}
 }
 
@@ -113,6 +114,7 @@ var eventDocs = map[EventKind]string{
 	EventAddressBlocked:  "Logins for too many different e-mail addresses failed from one client address, and more of them are refused. No user, no actor. Detail: how many addresses.",
 	EventGuessesEnded:    "So many passwords of an account were wrong in a row that devices that are not known may try no more. User: whose; no actor. Detail: how many.",
 	EventThrottleLifted:  "What was refused is let through again. User: whose account, nobody for an address; actor: who. Detail: what.",
+	EventExported:        "What has changed here was written into the database of a Django, on the command line. Detail: how much of what.",
 	EventImported:        "The users of a Django were taken in, on the command line. Detail: how many of what.",
 	EventAccessRefused:   "Somebody asked for what their role may not do, or registered where that is closed. User and actor: who asked; nobody where registration is closed. Detail: method, route and why. Count: how often, from one address, in one minute.",
 	EventBypassRefused:   "Somebody tried to get around a control: with a forged token, a field or a role that is not theirs to set, from a page of another origin, or under a host name that is not ours. User and actor: who asked, where a good token said so. Detail: method, route, why, and the field. Count: as above.",

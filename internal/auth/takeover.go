@@ -35,6 +35,15 @@ type ImportBase struct {
 // here since.
 const ImportTombstone = "\x00"
 
+// ExportTombstone is the base of one whom an export has deactivated in Django,
+// or did not find there any more.
+const ExportTombstone = "\x00\x01"
+
+// Buried reports whether the base is that of a user who has been deleted here.
+func (b ImportBase) Buried() bool {
+	return string(b.Base) == ImportTombstone || string(b.Base) == ExportTombstone
+}
+
 // TokenKind says what is known of a refresh token by its jti alone.
 type TokenKind string
 
@@ -92,6 +101,11 @@ type TakeoverReader interface {
 	// ImportedIDs gives the ids of users who were taken over and not deleted
 	// here, larger than after, in order, at most limit.
 	ImportedIDs(ctx context.Context, after int64, limit int) ([]int64, error)
+	// DeletedIDs gives the ids of users who were taken over and have been deleted
+	// here, in the same way, but for those that an export has dealt with.
+	DeletedIDs(ctx context.Context, after int64, limit int) ([]int64, error)
+	// LastUserID gives the largest id that has been given or set aside.
+	LastUserID(ctx context.Context) (int64, error)
 	// LastImport answers ErrNotFound where there was none from the source.
 	LastImport(ctx context.Context, source string) (ImportRun, error)
 	// TokenImported reports whether a jti was blacklisted in Django.
@@ -107,6 +121,9 @@ type TakeoverReader interface {
 	// OutstandingTokens gives those that Django issued and that were not
 	// blacklisted there, in the same way.
 	OutstandingTokens(ctx context.Context, now time.Time, after string, limit int) ([]KnownToken, error)
+	// BlacklistedTokens gives those that were blacklisted in Django, in the same
+	// way.
+	BlacklistedTokens(ctx context.Context, now time.Time, after string, limit int) ([]KnownToken, error)
 	// ImportedSecrets gives a user's.
 	ImportedSecrets(ctx context.Context, userID int64) ([]ImportedSecret, error)
 }
@@ -119,6 +136,8 @@ type TakeoverWriter interface {
 	InsertImported(ctx context.Context, users []ImportedUser, now time.Time) (refused []int64, err error)
 	// SetImported notes a base and moves UpdatedAt and LastLogin forward.
 	SetImported(ctx context.Context, b ImportBase, updatedAt, lastLogin time.Time) error
+	// SetBases notes bases and nothing else.
+	SetBases(ctx context.Context, bases []ImportBase) error
 	// RaiseUserIDs makes new users' ids larger than past.
 	RaiseUserIDs(ctx context.Context, past int64) error
 	// PutTokens notes tokens and gives the jtis that are blacklisted by it and
@@ -127,6 +146,11 @@ type TakeoverWriter interface {
 	// RevokeAdopted ends the sessions that were adopted from tokens with these
 	// jtis and gives their ids.
 	RevokeAdopted(ctx context.Context, jtis []string, now time.Time) ([]string, error)
+	// RevokeBlacklisted ends the sessions, of at most limit that follow the id
+	// after, whose current refresh token was blacklisted in Django: it was handed
+	// back there and spent. It gives the ids of those ended, and the id to go on
+	// after, "" at the end.
+	RevokeBlacklisted(ctx context.Context, after string, limit int, now time.Time) (ended []string, next string, err error)
 	// DropImportedSecrets removes all of them.
 	DropImportedSecrets(ctx context.Context) error
 	PutImportedSecrets(ctx context.Context, secrets []ImportedSecret) error

@@ -363,9 +363,9 @@ func (im *importer) storeTogether(ctx context.Context, batch []user) error {
 	if err != nil {
 		return err //nolint:wrapcheck // It says what it is.
 	}
-	bases := make(map[int64][]byte, len(noted))
+	bases := make(map[int64]auth.ImportBase, len(noted))
 	for _, b := range noted {
-		bases[b.UserID] = b.Base
+		bases[b.UserID] = b
 	}
 	var before outcome
 	var fresh []user
@@ -373,11 +373,11 @@ func (im *importer) storeTogether(ctx context.Context, batch []user) error {
 	unchanged := int64(0)
 	for _, u := range batch {
 		raw, ok := bases[u.ID]
-		b, good := parseBase(raw)
+		b, good := parseBase(raw.Base)
 		switch {
 		case !ok:
 			fresh = append(fresh, u)
-		case string(raw) == auth.ImportTombstone:
+		case raw.Buried():
 			before.problem(im, u, classDeleted, nil, "the user was deleted here and stays so")
 		case good && b.digests == u.digests():
 			unchanged++

@@ -24,6 +24,19 @@ func hashKey(key string) uint64 {
 	return binary.BigEndian.Uint64(sum[:])
 }
 
+func sortAddresses(all []address) {
+	slices.SortFunc(all, func(a, b address) int {
+		switch {
+		case a.hash < b.hash:
+			return -1
+		case a.hash > b.hash:
+			return 1
+		default:
+			return 0
+		}
+	})
+}
+
 // survey goes over ids and addresses once, before anything is taken over: who is
 // a twin must be known before the first of them comes by.
 func (im *importer) survey(ctx context.Context) error {
@@ -58,16 +71,7 @@ func (im *importer) survey(ctx context.Context) error {
 			im.double[im.ids[i]] = 0
 		}
 	}
-	slices.SortFunc(addresses, func(a, b address) int {
-		switch {
-		case a.hash < b.hash:
-			return -1
-		case a.hash > b.hash:
-			return 1
-		default:
-			return 0
-		}
-	})
+	sortAddresses(addresses)
 	im.suspects = map[uint64]bool{}
 	for i := 1; i < len(addresses); i++ {
 		if addresses[i].hash == addresses[i-1].hash && addresses[i].id != addresses[i-1].id {
@@ -143,7 +147,7 @@ func (im *importer) decide(ctx context.Context, group []twin) error {
 		}
 		for _, b := range noted {
 			i := slices.IndexFunc(group, func(t twin) bool { return t.id == b.UserID })
-			group[i].imported = string(b.Base) != auth.ImportTombstone
+			group[i].imported = !b.Buried()
 		}
 	}
 	winner := slices.IndexFunc(group, func(t twin) bool { return t.imported })

@@ -58,7 +58,42 @@ func (im *importer) tokens(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("take over the tokens: %w", err)
 	}
-	return nil
+	return im.handedBack(ctx)
+}
+
+// sessionsAtOnce is how many sessions are looked at in one transaction.
+const sessionsAtOnce = 5_000
+
+// handedBack ends sessions that Django went on with after an export: their
+// refresh token was spent or signed out there, and must not work here again.
+func (im *importer) handedBack(ctx context.Context) error {
+	if im.DryRun || im.report.Blacklisted == 0 {
+		return nil
+	}
+	now := im.Now()
+	for after := ""; ; {
+		next := ""
+		err := im.Store.Update(ctx, func(tx auth.Tx) error {
+			ended, last, err := tx.RevokeBlacklisted(ctx, after, sessionsAtOnce, now)
+			next = last
+			if err != nil || len(ended) == 0 {
+				return err
+			}
+			rows := make([]auth.Revocation, len(ended))
+			for i, id := range ended {
+				rows[i] = auth.Revocation{Kind: auth.RevokedSession, Key: id}
+			}
+			_, err = tx.Revoke(ctx, rows...)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("end sessions that were ended there: %w", err)
+		}
+		if next == "" {
+			return nil
+		}
+		after = next
+	}
 }
 
 // factor is a table of second factors.

@@ -174,7 +174,8 @@ func (r *reader) text(row django.Row, f Field) (string, error) {
 	return strings.TrimSpace(text), nil
 }
 
-func (r *reader) role(row django.Row) (auth.Role, error) {
+// facts are what rules look at of a row.
+func (r *reader) facts(row django.Row) facts {
 	f := facts{column: func(c string) any { return r.column(row, c) }, groups: row.Groups}
 	f.superuser, _ = django.Bool(r.value(row, FieldIsSuperuser))
 	f.staff, _ = django.Bool(r.value(row, FieldIsStaff))
@@ -184,7 +185,11 @@ func (r *reader) role(row django.Row) (auth.Role, error) {
 		f.role, _ = django.Text(v)
 		f.nullsRole = f.nullsRole || f.role == ""
 	}
-	role, err := r.rules.role(f)
+	return f
+}
+
+func (r *reader) role(row django.Row) (auth.Role, error) {
+	role, err := r.rules.role(r.facts(row))
 	if err != nil {
 		return "", &rowError{classRole, err}
 	}

@@ -45,6 +45,8 @@ type Engine interface {
 	SkipUserIDs(ctx context.Context, c Conn, n int64) error
 	// RaiseUserIDs moves the sequence so that ids up to past are never given.
 	RaiseUserIDs(ctx context.Context, c Conn, past int64) error
+	// LastUserID gives the last id of the sequence.
+	LastUserID(ctx context.Context, c Conn) (int64, error)
 	// LockKeys makes this transaction the only one that changes keys.
 	LockKeys(ctx context.Context, c Conn) error
 	// LockCounters locks the counters of keys, which are sorted, and gives those

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,18 +83,38 @@ func (t Tx) ImportBases(ctx context.Context, ids []int64) ([]auth.ImportBase, er
 	return all, wrap(err, "read what was imported")
 }
 
-const importedIDs = `SELECT user_id FROM django_users WHERE user_id > $1 AND base <> $2 ORDER BY user_id LIMIT $3`
+const (
+	importedIDs = `SELECT user_id FROM django_users WHERE user_id > $1 AND base NOT IN ($2, $3) ORDER BY user_id LIMIT $4`
+	deletedIDs  = `SELECT user_id FROM django_users WHERE user_id > $1 AND base = $2 ORDER BY user_id LIMIT $3`
+)
 
 // ImportedIDs implements auth.TakeoverReader.
 func (t Tx) ImportedIDs(ctx context.Context, after int64, limit int) ([]int64, error) {
+	all, err := t.userIDs(ctx, importedIDs, after, []byte(auth.ImportTombstone), []byte(auth.ExportTombstone), int64(limit))
+	return all, wrap(err, "read who was imported")
+}
+
+// DeletedIDs implements auth.TakeoverReader.
+func (t Tx) DeletedIDs(ctx context.Context, after int64, limit int) ([]int64, error) {
+	all, err := t.userIDs(ctx, deletedIDs, after, []byte(auth.ImportTombstone), int64(limit))
+	return all, wrap(err, "read who was deleted")
+}
+
+func (t Tx) userIDs(ctx context.Context, query string, args ...any) ([]int64, error) {
 	var all []int64
-	err := t.each(ctx, importedIDs, []any{after, []byte(auth.ImportTombstone), int64(limit)}, func(rows Rows) error {
+	err := t.each(ctx, query, args, func(rows Rows) error {
 		var id int64
 		err := rows.Scan(&id)
 		all = append(all, id)
 		return err
 	})
-	return all, wrap(err, "read who was imported")
+	return all, err
+}
+
+// LastUserID implements auth.TakeoverReader.
+func (t Tx) LastUserID(ctx context.Context) (int64, error) {
+	id, err := t.Engine.LastUserID(ctx, t.Conn)
+	return id, wrap(err, "read the sequence of user ids")
 }
 
 const lastImport = `SELECT source, started_at, finished_at, users, counts FROM django_imports WHERE source = $1`
@@ -164,6 +185,16 @@ func ImportedValidAfter(u auth.ImportedUser, now time.Time) *int64 {
 const setBase = `INSERT INTO django_users (user_id, base) VALUES ($1, $2)
 	ON CONFLICT (user_id) DO UPDATE SET base = excluded.base`
 
+// SetBases implements auth.TakeoverWriter.
+func (t Tx) SetBases(ctx context.Context, bases []auth.ImportBase) error {
+	for _, b := range bases {
+		if _, err := t.Exec(ctx, setBase, b.UserID, b.Base); err != nil {
+			return fmt.Errorf("note user %d: %w", b.UserID, err)
+		}
+	}
+	return nil
+}
+
 const setImportedTimes = `UPDATE users SET
 		updated_at = CASE WHEN updated_at < $1 THEN $1 ELSE updated_at END,
 		last_login = CASE WHEN COALESCE(last_login, 0) < $2 THEN $2 ELSE last_login END
@@ -230,6 +261,26 @@ func (t Tx) RevokeAdopted(ctx context.Context, jtis []string, now time.Time) ([]
 	return ended, nil
 }
 
+// A session is looked at by its id: jti has no index, since every rotation would
+// have to keep it.
+const (
+	lastOfSessions = `SELECT id FROM sessions WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2`
+
+	revokeBlacklisted = `UPDATE sessions SET revoked_at = $1 WHERE id > $2 AND id <= $3 AND revoked_at IS NULL
+		AND EXISTS (SELECT 1 FROM spent_tokens t WHERE t.jti = sessions.jti AND t.kind = 'imported') RETURNING id`
+)
+
+// RevokeBlacklisted implements auth.TakeoverWriter.
+func (t Tx) RevokeBlacklisted(ctx context.Context, after string, limit int, now time.Time) (ended []string, next string, err error) {
+	err = t.QueryRow(ctx, lastOfSessions, after, int64(limit)-1).Scan(&next)
+	if err != nil && !errors.Is(err, ErrNoRows) {
+		return nil, "", fmt.Errorf("go over the sessions: %w", err)
+	}
+	const pastAll = "~" // ids are hex digits
+	ended, err = ids(ctx, t, revokeBlacklisted, Micros(now), after, cmp.Or(next, pastAll))
+	return ended, next, wrap(err, "revoke sessions that were ended in Django")
+}
+
 const spentTokens = `SELECT jti, user_id, expires FROM spent_tokens
 	WHERE kind = 'spent' AND jti > $1 AND expires > $2 ORDER BY jti LIMIT $3`
 
@@ -259,6 +310,14 @@ const outstandingTokens = `SELECT jti, user_id, expires FROM spent_tokens
 // OutstandingTokens implements auth.TakeoverReader.
 func (t Tx) OutstandingTokens(ctx context.Context, now time.Time, after string, limit int) ([]auth.KnownToken, error) {
 	return t.knownTokens(ctx, outstandingTokens, auth.TokenOutstanding, now, after, limit)
+}
+
+const blacklistedTokens = `SELECT jti, user_id, expires FROM spent_tokens
+	WHERE kind = 'imported' AND jti > $1 AND expires > $2 ORDER BY jti LIMIT $3`
+
+// BlacklistedTokens implements auth.TakeoverReader.
+func (t Tx) BlacklistedTokens(ctx context.Context, now time.Time, after string, limit int) ([]auth.KnownToken, error) {
+	return t.knownTokens(ctx, blacklistedTokens, auth.TokenBlacklisted, now, after, limit)
 }
 
 func (t Tx) knownTokens(ctx context.Context, query string, kind auth.TokenKind, now time.Time, after string, limit int) ([]auth.KnownToken, error) {

@@ -1,6 +1,8 @@
 // Package django reads the database of a Django project: a SQLite file,
-// PostgreSQL, MySQL or MariaDB, or the JSON of `manage.py dumpdata`. It is never
-// written to here.
+// PostgreSQL, MySQL or MariaDB, or the JSON of `manage.py dumpdata`. A Source is
+// never written to. A Target, which is a database, is: in short transactions that
+// lock the rows which they change, so that a Django that runs beside waits for
+// moments.
 //
 // The schema is somebody else's, so nothing of it is taken for granted: a Source
 // tells which tables there are and gives rows in pages, and each value is read

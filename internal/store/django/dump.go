@@ -262,12 +262,12 @@ func (d *dump) Tables(ctx context.Context) ([]Table, error) {
 		}
 		if seen[name] == nil {
 			seen[name] = map[string]bool{"id": true}
-			s.column(name, "id", "")
+			s.column(name, Column{Name: "id"})
 		}
 		for _, field := range sortedKeys(r.fields) {
 			if !seen[name][field] && len(seen[name]) < maxColumns {
 				seen[name][field] = true
-				s.column(name, field, "")
+				s.column(name, Column{Name: field})
 			}
 		}
 		return nil

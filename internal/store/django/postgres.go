@@ -3,13 +3,16 @@ package django
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -34,6 +37,67 @@ var postgresEngine = engine{
 	},
 	tables: postgresTables,
 	fresh:  `o.expires_at > $2`,
+
+	bools:    true,
+	lock:     ` FOR UPDATE`,
+	passOver: ` ON CONFLICT DO NOTHING`,
+	// Class 22 is data, 23 constraints.
+	fault: func(err error) bool {
+		var e *pgconn.PgError
+		return errors.As(err, &e) && (strings.HasPrefix(e.Code, "22") || strings.HasPrefix(e.Code, "23"))
+	},
+	lastID:  postgresLastID,
+	raiseID: postgresRaiseID,
+}
+
+// postgresLastID: a serial or an identity column has a sequence.
+func postgresLastID(ctx context.Context, c conn, t Table) (int64, error) {
+	var sequence sql.NullString
+	err := c.QueryRowContext(ctx, `SELECT pg_get_serial_sequence($1, $2)`, quoteDouble(t.Name), t.Key).Scan(&sequence)
+	if err != nil {
+		return 0, err
+	}
+	if !sequence.Valid {
+		return 0, ErrNoSequence
+	}
+	var last int64
+	err = c.QueryRowContext(ctx, `SELECT COALESCE(pg_sequence_last_value($1::text::regclass), 0)`, sequence.String).Scan(&last)
+	return last, err
+}
+
+func postgresRaiseID(ctx context.Context, c conn, t Table, past int64) error {
+	_, err := c.ExecContext(ctx, `SELECT setval(s, GREATEST(COALESCE(pg_sequence_last_value(s), 0), $3::bigint))
+		FROM (SELECT pg_get_serial_sequence($1, $2)::regclass AS s) AS q`, quoteDouble(t.Name), t.Key, past)
+	return err
+}
+
+// writablePostgres waits ten seconds for a lock that somebody holds.
+func writablePostgres(ctx context.Context, name string) (*database, error) {
+	config, shown, err := postgresConfig(name)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrTarget, err)
+	}
+	if config.RuntimeParams["lock_timeout"] == "" {
+		config.RuntimeParams["lock_timeout"] = "10s"
+	}
+	return connected(ctx, postgresEngine, shown, stdlib.OpenDB(*config))
+}
+
+func postgresConfig(name string) (*pgx.ConnConfig, string, error) {
+	u, err := url.Parse(name)
+	if err != nil {
+		// Its error quotes the URL, password and all.
+		return nil, "", errors.New("the URL is malformed")
+	}
+	config, err := pgx.ParseConfig(name)
+	if err != nil {
+		return nil, "", err
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 10 * time.Second
+	}
+	config.RuntimeParams["application_name"] = "latchkey django"
+	return config, nameOf(u), nil
 }
 
 func noPlace(t Table) error {
@@ -41,21 +105,12 @@ func noPlace(t Table) error {
 }
 
 func openPostgres(ctx context.Context, source string) (Source, error) {
-	u, err := url.Parse(source)
-	if err != nil {
-		// Its error quotes the URL, password and all.
-		return nil, fmt.Errorf("%w: the URL is malformed", ErrSource)
-	}
-	config, err := pgx.ParseConfig(source)
+	config, shown, err := postgresConfig(source)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSource, err)
 	}
-	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = 10 * time.Second
-	}
-	config.RuntimeParams["application_name"] = "latchkey django"
 	config.RuntimeParams["default_transaction_read_only"] = "on"
-	return snapshot(ctx, postgresEngine, nameOf(u), stdlib.OpenDB(*config),
+	return snapshot(ctx, postgresEngine, shown, stdlib.OpenDB(*config),
 		&sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 }
 
@@ -77,14 +132,16 @@ func snapshot(ctx context.Context, e engine, shown string, db *sql.DB, o *sql.Tx
 // postgresTables lists what is found without naming a schema, as Django does.
 func postgresTables(ctx context.Context, c querier) ([]Table, error) {
 	var s schemaTables
-	err := collect(ctx, c, `SELECT c.relname, a.attname, format_type(a.atttypid, NULL)
+	err := collect(ctx, c, `SELECT c.relname, a.attname, format_type(a.atttypid, NULL),
+			a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
 		WHERE c.relkind IN ('r', 'p') AND pg_table_is_visible(c.oid) AND a.attnum > 0 AND NOT a.attisdropped
 			AND c.relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname IN ('pg_catalog', 'information_schema'))
 		ORDER BY c.relname, a.attnum`, nil, func(scan func(...any) error) error {
-		var table, column, typ string
-		err := scan(&table, &column, &typ)
-		s.column(table, column, typ)
+		var table string
+		var c Column
+		err := scan(&table, &c.Name, &c.Type, &c.Required)
+		s.column(table, c)
 		return err
 	})
 	if err != nil {

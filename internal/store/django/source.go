@@ -58,6 +58,8 @@ type Column struct {
 	Name string
 	// Type is the engine's word for it; "" in a dump.
 	Type string
+	// Required says that a row cannot be inserted without a value for it.
+	Required bool
 }
 
 // Has reports whether there is a column of this name.
@@ -72,6 +74,15 @@ func (t Table) Type(column string) string {
 		return ""
 	}
 	return strings.ToLower(t.Columns[i].Type)
+}
+
+// Column gives the column of this name, the zero Column where there is none.
+func (t Table) Column(name string) Column {
+	i := slices.IndexFunc(t.Columns, func(c Column) bool { return c.Name == name })
+	if i < 0 {
+		return Column{}
+	}
+	return t.Columns[i]
 }
 
 // The tables of SimpleJWT's app token_blacklist.
@@ -136,32 +147,52 @@ func Open(ctx context.Context, source string) (Source, error) {
 const sqliteMagic = "SQLite format 3\x00"
 
 func openFile(ctx context.Context, name string) (Source, error) {
+	switch kind, err := fileKind(name); {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrSource, err)
+	case kind == kindSQLite:
+		return openSQLite(ctx, name)
+	case kind == kindDump:
+		return openDump(name)
+	default:
+		return nil, fmt.Errorf("%w: %s is neither a SQLite database nor the JSON of dumpdata", ErrSource, name)
+	}
+}
+
+// The kinds of files.
+const (
+	kindSQLite = "sqlite"
+	kindDump   = "dumpdata"
+)
+
+// fileKind looks at how a file begins; "" is none of the kinds.
+func fileKind(name string) (string, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSource, err)
+		return "", err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSource, err)
+		return "", err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%w: %s is not a file", ErrSource, name)
+		return "", fmt.Errorf("%s is not a file", name)
 	}
 	head := make([]byte, 512)
 	n, err := io.ReadFull(f, head)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, fmt.Errorf("%w: read %s: %w", ErrSource, name, err)
+		return "", fmt.Errorf("read %s: %w", name, err)
 	}
 	head = head[:n]
 	text := strings.TrimLeft(strings.TrimPrefix(string(head), "\ufeff"), " \t\r\n")
 	switch {
 	case strings.HasPrefix(string(head), sqliteMagic):
-		return openSQLite(ctx, name)
+		return kindSQLite, nil
 	case strings.HasPrefix(text, "["):
-		return openDump(name)
+		return kindDump, nil
 	default:
-		return nil, fmt.Errorf("%w: %s is neither a SQLite database nor the JSON of dumpdata", ErrSource, name)
+		return "", nil
 	}
 }
 

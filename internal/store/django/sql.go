@@ -28,6 +28,24 @@ type engine struct {
 	// fresh is the condition of outstanding tokens that expire after the time in
 	// its parameter, "" to look at each.
 	fresh string
+
+	// What follows is for a Target. bools says that truth values are a type.
+	bools bool
+	// lock ends a SELECT whose rows are locked by it.
+	lock string
+	// passOver ends an INSERT that passes over rows that are there; COLUMN
+	// is the first column.
+	passOver string
+	// fault reports whether an error is that of a row's values.
+	fault   func(error) bool
+	lastID  func(ctx context.Context, c conn, t Table) (int64, error)
+	raiseID func(ctx context.Context, c conn, t Table, past int64) error
+}
+
+// conn is a querier that changes things, too.
+type conn interface {
+	querier
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
 // querier is a connection or a transaction.
@@ -98,7 +116,7 @@ func (d *database) Rows(ctx context.Context, q Query, each func([]Row) error) er
 		if after != nil {
 			text = statement + where + order
 		}
-		page, err := d.page(ctx, text, len(q.Columns), after...)
+		page, err := d.page(ctx, d.query, text, len(q.Columns), after...)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", q.Table.Name, err)
 		}
@@ -106,7 +124,7 @@ func (d *database) Rows(ctx context.Context, q Query, each func([]Row) error) er
 			return nil
 		}
 		if q.Groups != "" {
-			if err := d.addGroups(ctx, q, page); err != nil {
+			if err := d.addGroups(ctx, d.query, q, page); err != nil {
 				return fmt.Errorf("read the groups of %s: %w", q.Table.Name, err)
 			}
 		}
@@ -123,8 +141,8 @@ func (d *database) Rows(ctx context.Context, q Query, each func([]Row) error) er
 }
 
 // page reads rows whose first column is their place.
-func (d *database) page(ctx context.Context, statement string, columns int, args ...any) ([]Row, error) {
-	rows, err := d.query.QueryContext(ctx, statement, args...)
+func (d *database) page(ctx context.Context, c querier, statement string, columns int, args ...any) ([]Row, error) {
+	rows, err := c.QueryContext(ctx, statement, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -148,11 +166,11 @@ func (d *database) page(ctx context.Context, statement string, columns int, args
 const maxGroups = 100_000
 
 // addGroups fills in the names of the groups of a page's users.
-func (d *database) addGroups(ctx context.Context, q Query, page []Row) error {
+func (d *database) addGroups(ctx context.Context, c querier, q Query, page []Row) error {
 	members := q.Table.Name + "_groups"
 	if d.groups == nil {
 		d.groups = map[int64]string{}
-		rows, err := d.query.QueryContext(ctx, `SELECT id, `+d.value("name", "text")+` FROM `+d.quote("auth_group")+` ORDER BY id LIMIT `+strconv.Itoa(maxGroups))
+		rows, err := c.QueryContext(ctx, `SELECT id, `+d.value("name", "text")+` FROM `+d.quote("auth_group")+` ORDER BY id LIMIT `+strconv.Itoa(maxGroups))
 		if err != nil {
 			return err
 		}
@@ -187,7 +205,7 @@ func (d *database) addGroups(ctx context.Context, q Query, page []Row) error {
 		byID[id] = &page[i]
 	}
 	user := d.quote(memberColumn(q.Table.Name))
-	rows, err := d.query.QueryContext(ctx, `SELECT `+user+`, group_id FROM `+d.quote(members)+
+	rows, err := c.QueryContext(ctx, `SELECT `+user+`, group_id FROM `+d.quote(members)+
 		` WHERE `+user+` BETWEEN `+d.param(1)+` AND `+d.param(2), first, last)
 	if err != nil {
 		return err
@@ -238,7 +256,7 @@ func (d *database) Tokens(ctx context.Context, now time.Time, each func([]Token)
 	}
 	statement += ` ORDER BY o.id LIMIT ` + strconv.Itoa(PageRows)
 	for {
-		rows, err := d.page(ctx, statement, 4, args...)
+		rows, err := d.page(ctx, d.query, statement, 4, args...)
 		if err != nil {
 			return fmt.Errorf("read SimpleJWT's tokens: %w", err)
 		}

@@ -3,13 +3,15 @@ package django
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	_ "modernc.org/sqlite" // the driver
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 func quoteDouble(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
@@ -27,19 +29,71 @@ var sqliteEngine = engine{
 	// Whatever the primary key is, a table of Django's has a rowid.
 	place:  func(Table) (string, error) { return "t.rowid", nil },
 	tables: sqliteTables,
+
+	// A transaction that writes is the only one.
+	passOver: ` ON CONFLICT DO NOTHING`,
+	fault: func(err error) bool {
+		var e *sqlite.Error
+		if !errors.As(err, &e) {
+			return false
+		}
+		switch e.Code() & 0xff {
+		case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG:
+			return true
+		default:
+			return false
+		}
+	},
+	lastID:  sqliteLastID,
+	raiseID: sqliteRaiseID,
+}
+
+// sqliteLastID: only a table with AUTOINCREMENT, as Django makes them, has a
+// sequence.
+func sqliteLastID(ctx context.Context, c conn, t Table) (last int64, err error) {
+	var n int
+	err = c.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ? AND sql LIKE '%AUTOINCREMENT%'`, t.Name).Scan(&n)
+	if err == nil && n == 0 {
+		return 0, ErrNoSequence
+	}
+	if err == nil {
+		err = c.QueryRowContext(ctx, `SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = ?`, t.Name).Scan(&last)
+	}
+	return last, err
+}
+
+func sqliteRaiseID(ctx context.Context, c conn, t Table, past int64) error {
+	r, err := c.ExecContext(ctx, `UPDATE sqlite_sequence SET seq = MAX(seq, ?) WHERE name = ?`, past, t.Name)
+	if err != nil {
+		return err
+	}
+	if n, err := r.RowsAffected(); err != nil || n > 0 {
+		return err
+	}
+	_, err = c.ExecContext(ctx, `INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)`, t.Name, past)
+	return err
 }
 
 func openSQLite(ctx context.Context, name string) (Source, error) {
+	return sqliteFile(ctx, name, url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(10000)", "query_only(1)", "trusted_schema(0)"}})
+}
+
+// writableSQLite takes the lock at the beginning of a transaction: Django waits
+// five seconds for one, and no transaction here takes that long.
+func writableSQLite(ctx context.Context, name string) (*database, error) {
+	return sqliteFile(ctx, name, url.Values{
+		"mode": {"rw"}, "_txlock": {"immediate"},
+		"_pragma": {"busy_timeout(10000)", "foreign_keys(1)", "trusted_schema(0)"},
+	})
+}
+
+func sqliteFile(ctx context.Context, name string, q url.Values) (*database, error) {
 	abs, err := filepath.Abs(name)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
-	q := url.Values{
-		"mode":    {"ro"},
-		"_pragma": {"busy_timeout(10000)", "query_only(1)", "trusted_schema(0)"},
-		// Text as it stands there: times are ours to read.
-		"_texttotime": {"0"},
-	}
+	// Text as it stands there: times are ours to read.
+	q.Set("_texttotime", "0")
 	dsn := (&url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: q.Encode()}).String()
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
@@ -73,11 +127,11 @@ func sqliteTables(ctx context.Context, c querier) ([]Table, error) {
 		keys := 0
 		// The declared type could be "datetime", which the driver would make a
 		// time of; as an expression it has none.
-		err := collect(ctx, c, fmt.Sprintf(`SELECT name, type || '', pk FROM pragma_table_info(?) ORDER BY cid LIMIT %d`, maxColumns),
+		err := collect(ctx, c, fmt.Sprintf(`SELECT name, type || '', pk, "notnull" AND dflt_value IS NULL AND NOT pk FROM pragma_table_info(?) ORDER BY cid LIMIT %d`, maxColumns),
 			[]any{t.Name}, func(scan func(...any) error) error {
 				var col Column
 				var pk int64
-				if err := scan(&col.Name, &col.Type, &pk); err != nil {
+				if err := scan(&col.Name, &col.Type, &pk, &col.Required); err != nil {
 					return err
 				}
 				if pk > 0 {
@@ -146,9 +200,9 @@ func (s *schemaTables) table(name string) *Table {
 	return &s.tables[len(s.tables)-1]
 }
 
-func (s *schemaTables) column(table, column, typ string) {
+func (s *schemaTables) column(table string, c Column) {
 	if t := s.table(table); t != nil && len(t.Columns) < maxColumns {
-		t.Columns = append(t.Columns, Column{column, typ})
+		t.Columns = append(t.Columns, c)
 	}
 }
 

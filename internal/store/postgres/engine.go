@@ -36,6 +36,11 @@ func (engine) RaiseUserIDs(ctx context.Context, c store.Conn, past int64) error 
 	return c.QueryRow(ctx, raiseUserIDs, past).Scan(&last)
 }
 
+func (engine) LastUserID(ctx context.Context, c store.Conn) (last int64, err error) {
+	err = c.QueryRow(ctx, `SELECT COALESCE(pg_sequence_last_value(pg_get_serial_sequence('users', 'id')::regclass), 0)`).Scan(&last)
+	return last, err
+}
+
 // LockKeys keeps other writers of keys out, and no reader. Not an advisory
 // lock: those do nothing on CockroachDB.
 func (engine) LockKeys(ctx context.Context, c store.Conn) error {

@@ -127,3 +127,18 @@ func (t tx) RevokeAdopted(ctx context.Context, jtis []string, now time.Time) ([]
 	}
 	return ended, rows.Err()
 }
+
+const setBases = `INSERT INTO django_users (user_id, base) SELECT * FROM unnest($1::bigint[], $2::bytea[])
+	ON CONFLICT (user_id) DO UPDATE SET base = excluded.base`
+
+// SetBases implements auth.TakeoverWriter.
+func (t tx) SetBases(ctx context.Context, bases []auth.ImportBase) error {
+	ids, all := make([]int64, len(bases)), make([][]byte, len(bases))
+	for i, b := range bases {
+		ids[i], all[i] = b.UserID, b.Base
+	}
+	if _, err := t.Exec(ctx, setBases, ids, all); err != nil {
+		return fmt.Errorf("note users: %w", err)
+	}
+	return nil
+}

@@ -404,5 +404,11 @@ func (dialect) RaiseUserIDs(ctx context.Context, c store.Conn, past int64) error
 	return err
 }
 
+// LastUserID implements store.Engine.
+func (dialect) LastUserID(ctx context.Context, c store.Conn) (last int64, err error) {
+	err = c.QueryRow(ctx, `SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'users'`).Scan(&last)
+	return last, err
+}
+
 // LockKeys implements store.Engine. There is one writer at a time already.
 func (dialect) LockKeys(context.Context, store.Conn) error { return nil }

@@ -22,6 +22,9 @@ var takeoverFacts = []fact{
 	{"known tokens are swept", sweepTokens},
 	{"second factors", importedSecrets},
 	{"runs", importRuns},
+	{"who was deleted, for an export", deletedIDs},
+	{"bases alone", setBases},
+	{"sessions that were handed back", handedBack},
 }
 
 // imported is an active employee n@example.com with this id, as a foreign
@@ -356,5 +359,94 @@ func importRuns(t *testing.T, s auth.Store) {
 			t.Errorf("run: %v (-want +got):\n%s", err, diff)
 		}
 		r.FinishedAt, r.Users = Now.Add(time.Minute), 7
+	}
+}
+
+func deletedIDs(t *testing.T, s auth.Store) {
+	insertImported(t, s, imported(17, 1), imported(18, 2), imported(19, 3), imported(20, 4))
+	update(t, s, func(tx auth.Tx) error {
+		for _, id := range []int64{17, 19, 20} {
+			if _, err := tx.DeleteUser(t.Context(), id); err != nil {
+				return err
+			}
+		}
+		return tx.SetBases(t.Context(), []auth.ImportBase{{UserID: 19, Base: []byte(auth.ExportTombstone)}})
+	})
+	if ids, err := s.Read().DeletedIDs(t.Context(), 0, 10); err != nil || !slices.Equal(ids, []int64{17, 20}) {
+		t.Errorf("DeletedIDs = %v, %v", ids, err)
+	}
+	if ids, err := s.Read().DeletedIDs(t.Context(), 17, 1); err != nil || !slices.Equal(ids, []int64{20}) {
+		t.Errorf("DeletedIDs after 17 = %v, %v", ids, err)
+	}
+	// One whom an export has dealt with stays deleted.
+	if ids, err := s.Read().ImportedIDs(t.Context(), 0, 10); err != nil || !slices.Equal(ids, []int64{18}) {
+		t.Errorf("ImportedIDs = %v, %v", ids, err)
+	}
+	if refused := insertImported(t, s, imported(19, 3)); !slices.Equal(refused, []int64{19}) {
+		t.Errorf("refused %v", refused)
+	}
+	update(t, s, func(tx auth.Tx) error { return tx.RaiseUserIDs(t.Context(), 7000) })
+	if last, err := s.Read().LastUserID(t.Context()); err != nil || last != 7000 {
+		t.Errorf("LastUserID = %d, %v", last, err)
+	}
+}
+
+func setBases(t *testing.T, s auth.Store) {
+	insertImported(t, s, imported(17, 1))
+	before, err := s.Read().UserByID(t.Context(), 17)
+	if err != nil {
+		t.Fatal(err)
+	}
+	update(t, s, func(tx auth.Tx) error {
+		return tx.SetBases(t.Context(), []auth.ImportBase{{UserID: 17, Base: []byte{7}}, {UserID: 30, Base: []byte{8}}})
+	})
+	bases, err := s.Read().ImportBases(t.Context(), []int64{17, 30})
+	slices.SortFunc(bases, func(a, b auth.ImportBase) int { return int(a.UserID - b.UserID) })
+	if diff := cmp.Diff([]auth.ImportBase{{UserID: 17, Base: []byte{7}}, {UserID: 30, Base: []byte{8}}}, bases); err != nil || diff != "" {
+		t.Errorf("bases: %v (-want +got):\n%s", err, diff)
+	}
+	if after, err := s.Read().UserByID(t.Context(), 17); err != nil || after != before {
+		t.Errorf("the user is %+v, was %+v (%v)", after, before, err)
+	}
+}
+
+// A session whose current token was blacklisted in Django ends; others go on.
+func handedBack(t *testing.T, s auth.Store) {
+	u := insertUser(t, s, 1)
+	openSession(t, s, u, 1)
+	openSession(t, s, u, 2)
+	first, second := opening(u, 1).Session, opening(u, 2).Session
+	soon := Now.Add(time.Hour).Unix()
+	update(t, s, func(tx auth.Tx) error {
+		_, err := tx.PutTokens(t.Context(), []auth.KnownToken{
+			{JTI: first.JTI, Expires: soon, Kind: auth.TokenBlacklisted},
+			{JTI: second.JTI, Expires: soon, Kind: auth.TokenOutstanding},
+		})
+		return err
+	})
+	var all []string
+	rounds := 0
+	for after := ""; ; rounds++ {
+		var ended []string
+		var next string
+		update(t, s, func(tx auth.Tx) (err error) {
+			ended, next, err = tx.RevokeBlacklisted(t.Context(), after, 1, Now)
+			return err
+		})
+		all = append(all, ended...)
+		if next == "" {
+			break
+		}
+		after = next
+	}
+	if !slices.Equal(all, []string{first.ID}) || rounds != 2 {
+		t.Errorf("ended %v in %d rounds", all, rounds)
+	}
+	dead, err := s.Read().BlacklistedTokens(t.Context(), Now, "", 10)
+	if err != nil || len(dead) != 1 || dead[0].JTI != first.JTI {
+		t.Errorf("BlacklistedTokens = %v, %v", dead, err)
+	}
+	if live, err := s.Read().Sessions(t.Context(), u.ID, Now); err != nil || len(live) != 1 || live[0].ID != second.ID {
+		t.Errorf("sessions %+v, %v", live, err)
 	}
 }

@@ -258,6 +258,7 @@ export const de: Text = {
       e.count === 1
         ? "Ein Versuch, eine Regel zu umgehen, wurde abgewiesen"
         : `${e.count} Versuche, eine Regel zu umgehen, wurden abgewiesen`,
+    exported: () => "Änderungen wurden nach Django geschrieben",
   },
   eventFrom: (device, address) => [device, address].filter(Boolean).join(" · "),
 

@@ -231,6 +231,7 @@ export const en = {
       e.count === 1
         ? "An attempt to get around a rule was refused"
         : `${e.count} attempts to get around a rule were refused`,
+    exported: () => "Changes were written back to Django",
   } satisfies Record<EventName, (e: Event) => string> as Record<EventName, (e: Event) => string>,
   eventFrom: (device: string, address: string) => [device, address].filter(Boolean).join(" · "),
 

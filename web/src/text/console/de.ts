@@ -265,6 +265,7 @@ export const de: ConsoleText = {
     imported: { name: "Übernommen", other: "Konten wurden aus Django übernommen" },
     access_refused: { name: "Nicht erlaubt", other: "{user} wollte, was die Rolle nicht erlaubt" },
     bypass_refused: { name: "Umgehung versucht", other: "{user} wollte eine Regel umgehen" },
+    exported: { name: "Zurückgegeben", other: "Änderungen wurden nach Django geschrieben" },
   },
   unknownEvent: (name) => {
     const words = name.replaceAll("_", " ");

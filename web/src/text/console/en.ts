@@ -266,6 +266,7 @@ export const en = {
     imported: { name: "Taken over", other: "Accounts were taken over from Django" },
     access_refused: { name: "Not allowed", other: "{user} asked for what their role may not do" },
     bypass_refused: { name: "Bypass tried", other: "{user} tried to get around a rule" },
+    exported: { name: "Written back", other: "Changes were written back to Django" },
   } satisfies Record<EventName, EventText> as Record<EventName, EventText>,
   /** An event that this page does not know yet. */
   unknownEvent: (name: string): EventText => {
