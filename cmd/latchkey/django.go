@@ -28,6 +28,7 @@ type djangoCommands struct {
 	Inspect djangoInspectCommand `cmd:"" help:"Say what is in a Django database and what of it can be taken over. It writes nothing anywhere."`
 	Import  djangoImportCommand  `cmd:"" help:"Take over users, hashes and refresh tokens of a Django database. Run again, it brings what has changed there since."`
 	Export  djangoExportCommand  `cmd:"" help:"The way back: write into a Django database what has changed here since. What was changed there, too, is left alone and told."`
+	Shadow  djangoShadowCommand  `cmd:"" help:"Stand in front of the live Django, pass everything through, and write down where Latchkey would answer otherwise."`
 }
 
 // djangoTables say how a Django's tables are read.
