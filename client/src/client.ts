@@ -822,6 +822,11 @@ export function createClient(options: ClientOptions = {}) {
         call("DELETE", paths.endSession.replace("{id}", encodeURIComponent(id))),
       endOthers: (): Promise<SessionsEnded> => call("DELETE", paths.endOtherSessions),
     },
+    /**
+     * Proves the password once more, for what was refused with the code `confirmation_required` (see `isUnconfirmed`);
+     * repeat that afterwards. A wrong one is a LatchkeyError with `fields.password`.
+     */
+    confirm: (password: string): Promise<void> => call("POST", paths.confirm, { password }),
     password: {
       change: (input: PasswordChange): Promise<PasswordChanged> => call("POST", paths.changePassword, input),
     },

@@ -37,6 +37,14 @@ export function fieldErrors(error: unknown): Problems {
   return error instanceof LatchkeyError ? error.fields : {};
 }
 
+/** A refusal of what asks for a fresh proof of the password: `confirm`, then do it again. */
+export type Unconfirmed = LatchkeyError & { status: 403; code: "confirmation_required" };
+
+/** Whether an error says that the password has to be proved first; nothing has changed then. */
+export function isUnconfirmed(error: unknown): error is Unconfirmed {
+  return error instanceof LatchkeyError && error.code === "confirmation_required";
+}
+
 /** Makes the error of an answer that `fetch` gave. Every shape of the guide is read. */
 export async function errorOf(response: Response): Promise<LatchkeyError> {
   const after = Number(response.headers.get("Retry-After"));

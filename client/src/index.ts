@@ -9,7 +9,15 @@ export {
   type SetUp,
   type State,
 } from "./client.js";
-export { errorOf, fieldErrors, LatchkeyError, NetworkError, type Problems } from "./errors.js";
+export {
+  errorOf,
+  fieldErrors,
+  isUnconfirmed,
+  LatchkeyError,
+  NetworkError,
+  type Problems,
+  type Unconfirmed,
+} from "./errors.js";
 export type { Pair, TokenStorage } from "./storage.js";
 export type {
   Credentials,

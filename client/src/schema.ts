@@ -148,6 +148,11 @@ export type SessionsEnded = {
   ended: number;
 };
 
+export type Confirmation = {
+  /** Not trimmed. */
+  password: string;
+};
+
 export type PasswordChange = {
   /** Not trimmed. */
   old_password: string;
@@ -185,7 +190,7 @@ export type EventList = {
   results: Event[];
 };
 
-export type EventKind = "registered" | "logged_in" | "login_failed" | "logged_out" | "reuse_detected" | "session_revoked" | "session_limit" | "session_adopted" | "password_changed" | "role_changed" | "profile_changed" | "activated" | "deactivated" | "user_created" | "user_deleted" | "user_changed" | "signed_out" | "reset_link_made" | "password_reset" | "set_up" | "service_key_changed" | "key_changed" | "all_sessions_ended" | "restored" | "address_blocked" | "guesses_ended" | "throttle_lifted" | "imported" | "access_refused" | "bypass_refused" | "exported";
+export type EventKind = "registered" | "logged_in" | "login_failed" | "logged_out" | "reuse_detected" | "session_revoked" | "session_limit" | "session_adopted" | "password_changed" | "confirmed" | "role_changed" | "profile_changed" | "activated" | "deactivated" | "user_created" | "user_deleted" | "user_changed" | "signed_out" | "reset_link_made" | "password_reset" | "set_up" | "service_key_changed" | "key_changed" | "all_sessions_ended" | "restored" | "address_blocked" | "guesses_ended" | "throttle_lifted" | "imported" | "access_refused" | "bypass_refused" | "exported";
 
 /** A user as administrators see them. */
 export type Account = {
@@ -505,6 +510,12 @@ export type Detail = {
   detail: string;
 };
 
+/** Nothing has changed. Prove the password and repeat the request. */
+export type ConfirmationRequired = {
+  detail: string;
+  code: "confirmation_required";
+};
+
 /** What is wrong, by field. non_field_errors is what belongs to none. */
 export type FieldErrors = Partial<Record<"email" | "password" | "password2" | "old_password" | "limit" | "before" | "first_name" | "last_name" | "phone" | "role" | "token" | "refresh" | "refresh_token" | "non_field_errors", string[]>>;
 
@@ -548,6 +559,7 @@ export const paths = {
   profile: "/api/auth/profile/",
   updateProfile: "/api/auth/profile/",
   patchProfile: "/api/auth/profile/",
+  confirm: "/api/auth/confirm/",
   sessions: "/api/auth/sessions/",
   endOtherSessions: "/api/auth/sessions/",
   endSession: "/api/auth/sessions/{id}/",

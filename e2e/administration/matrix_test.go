@@ -33,7 +33,7 @@ var engines = map[string]func(t *testing.T) *node.Node{
 	},
 }
 
-var quiet = []string{"LATCHKEY_THROTTLE_ENABLED=false", "LATCHKEY_LOG_LEVEL=error"}
+var quiet = []string{"LATCHKEY_THROTTLE_ENABLED=false", "LATCHKEY_LOG_LEVEL=error", "LATCHKEY_SESSIONS_CONFIRM_FOR=1h"}
 
 // roles are the guide's.
 var roles = []string{"admin", "manager", "employee", "client"}
@@ -215,6 +215,7 @@ var plain = []struct {
 	{"GET", "/api/auth/sessions/", nil, "200 200 200 200"},
 	{"GET", "/api/auth/events/", nil, "200 200 200 200"},
 	{"POST", "/api/auth/logout/", map[string]any{}, "400 400 400 400"},
+	{"POST", "/api/auth/confirm/", map[string]any{}, "400 400 400 400"},
 	{"POST", "/api/auth/password/change/", map[string]any{}, "400 400 400 400"},
 	{"DELETE", "/api/auth/sessions/", nil, "200 200 200 200"},
 	{"DELETE", "/api/auth/sessions/00000000000000000000000000000000/", nil, "404 404 404 404"},

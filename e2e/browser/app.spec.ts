@@ -107,7 +107,7 @@ for (const engine of ["sqlite", "postgres"] satisfies Engine[]) {
     // What happened reads like sentences.
     await expect(page.getByText("You changed your password")).toBeVisible();
     await expect(page.getByText("A device was signed out").first()).toBeVisible();
-    await expect(page.getByText("Somebody tried to sign in with a wrong password")).toBeVisible();
+    await expect(page.getByText("Somebody tried a wrong password")).toBeVisible();
   });
 }
 

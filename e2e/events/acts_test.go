@@ -186,10 +186,13 @@ func init() { //nolint:gochecknoinits // The table's functions use it.
 			p := s.fresh(auth.RoleClient)
 			s.in(p.User)
 			s.in(p.User)
-			return []request{{
-				as: p.Access, status: 200, user: p.ID,
-				events: append(one(auth.EventSessionRevoked, p.ID, p.ID), one(auth.EventSessionRevoked, p.ID, p.ID)...),
-			}}
+			return []request{
+				{as: s.Django(token.Access, p.User, time.Hour), status: 403, refused: auth.RefusedUnconfirmed, user: p.ID},
+				{
+					as: p.Access, status: 200, user: p.ID,
+					events: append(one(auth.EventSessionRevoked, p.ID, p.ID), one(auth.EventSessionRevoked, p.ID, p.ID)...),
+				},
+			}
 		},
 		"DELETE /api/auth/sessions/{id}/": func(s *script) []request {
 			p := s.fresh(auth.RoleClient)
@@ -197,6 +200,15 @@ func init() { //nolint:gochecknoinits // The table's functions use it.
 			return []request{
 				{path: "/api/auth/sessions/" + q.SessionID + "/", as: p.Access, status: 204, user: p.ID, events: one(auth.EventSessionRevoked, p.ID, p.ID)},
 				{path: "/api/auth/sessions/" + s.one(auth.RoleAdmin).SessionID + "/", as: p.Access, status: 404, refused: auth.RefusedMissing, user: p.ID},
+			}
+		},
+		"POST /api/auth/confirm/": func(s *script) []request {
+			p := s.fresh(auth.RoleClient)
+			return []request{
+				{as: p.Access, body: fields{"password": "wr0ng-Horse-41"}, status: 400, refused: auth.RefusedCredentials, user: p.ID, events: one(auth.EventLoginFailed, p.ID, 0)},
+				{as: p.Access, body: fields{"password": right}, status: 204, user: p.ID, events: one(auth.EventConfirmed, p.ID, p.ID)},
+				// Django's token has no session in which it could be noted.
+				{as: s.Django(token.Access, p.User, time.Hour), body: fields{"password": right}, status: 401, refused: auth.RefusedToken, user: p.ID},
 			}
 		},
 		"POST /api/auth/password/change/": func(s *script) []request {

@@ -99,6 +99,8 @@ func newScript(t *testing.T, engine string, decide faults.Decide, env ...string)
 			// Each request has an address of its own, by which what is folded is
 			// told apart.
 			"LATCHKEY_PROXY_TRUSTED=127.0.0.1", "LATCHKEY_HOSTS=127.0.0.1", "LATCHKEY_THROTTLE_BURST=2",
+			// The script may take longer than a proof is fresh.
+			"LATCHKEY_SESSIONS_CONFIRM_FOR=1h",
 		}, env...)}),
 		t: t, client: &http.Client{Timeout: 30 * time.Second}, cached: map[auth.Role]person{},
 	}
@@ -258,6 +260,7 @@ var operations = []operation{
 	{name: "GET /api/auth/sessions/", who: bearer},
 	{name: "DELETE /api/auth/sessions/", who: bearer},
 	{name: "DELETE /api/auth/sessions/{id}/", who: bearer},
+	{name: "POST /api/auth/confirm/", who: bearer, body: true, invalid: 400},
 	{name: "POST /api/auth/password/change/", who: bearer, body: true, invalid: 400},
 	{name: "GET /api/auth/events/", who: bearer},
 	{name: "GET /api/auth/permissions/", who: bearer},

@@ -241,6 +241,10 @@ func changePassword(access, from, to string) faults.Request {
 	}
 }
 
+func confirm(access, password string) faults.Request {
+	return faults.Request{Method: http.MethodPost, Path: "/api/auth/confirm/", Bearer: access, Body: map[string]string{"password": password}}
+}
+
 func get(path string) faults.Request { return faults.Request{Method: http.MethodGet, Path: path} }
 
 // scene is a request and the stage that was set for it.
@@ -493,13 +497,24 @@ var acts = []act{
 			dead:    []string{one.Access, one.Refresh, two.Access, two.Refresh},
 		}
 	}},
-	{name: "end the other sessions, Django's token", want: ok, again: unauthorized, commit: "Update", excused: "Revocations", after: "Revocations", stage: func(n *node) scene {
+	// It has no session in which the password could have been proved.
+	{name: "end the other sessions, Django's token", want: forbidden, stage: func(n *node) scene {
 		u := n.user(auth.RoleClient)
-		one, access := n.open(u), n.Django(token.Access, u, hour)
-		return scene{
-			Request: faults.Request{Method: http.MethodDelete, Path: "/api/auth/sessions/", Bearer: access},
-			done:    n.revoked(one.Refresh), dead: []string{one.Access, one.Refresh, access},
-		}
+		return scene{Request: faults.Request{Method: http.MethodDelete, Path: "/api/auth/sessions/", Bearer: n.Django(token.Access, u, hour)}}
+	}},
+	{name: "confirm the password", want: noContent, again: noContent, commit: "Update", stage: func(n *node) scene {
+		u := n.user(auth.RoleClient)
+		return scene{Request: confirm(n.open(u).Access, right), done: func() bool {
+			all, err := n.Store.Read().Events(n.t.Context(), auth.EventFilter{UserID: u.ID, Kind: auth.EventConfirmed})
+			n.fatal(err)
+			return len(all) > 0
+		}}
+	}},
+	{name: "confirm the password, wrong", want: badRequest, stage: func(n *node) scene {
+		return scene{Request: confirm(n.open(n.user(auth.RoleClient)).Access, "wrong")}
+	}},
+	{name: "confirm the password, Django's token", want: unauthorized, stage: func(n *node) scene {
+		return scene{Request: confirm(n.Django(token.Access, n.user(auth.RoleClient), hour), right)}
 	}},
 	{name: "change the password", want: ok, again: badRequest, commit: "Update", excused: "Revocations", after: "Revocations", stage: func(n *node) scene {
 		u := n.user(auth.RoleClient)

@@ -354,6 +354,13 @@ func (t tx) AdoptSession(ctx context.Context, a auth.Adoption) (auth.Session, bo
 	return t.to.AdoptSession(ctx, a)
 }
 
+func (t tx) ConfirmSession(ctx context.Context, userID int64, sessionID string, now time.Time) (bool, error) {
+	if err := t.fails(ctx, "ConfirmSession"); err != nil {
+		return false, err
+	}
+	return t.to.ConfirmSession(ctx, userID, sessionID, now)
+}
+
 func (t tx) RevokeSessions(ctx context.Context, userID int64, except string, now time.Time) ([]string, error) {
 	if err := t.fails(ctx, "RevokeSessions"); err != nil {
 		return nil, err

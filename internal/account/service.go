@@ -223,21 +223,9 @@ func (s *Service) UpdateProfile(ctx context.Context, a session.Access, p Profile
 // guesses at the old password are counted by session; Unavailable when too many
 // passwords are being hashed; Conflict when the password was changed meanwhile.
 func (s *Service) ChangePassword(ctx context.Context, a session.Access, p PasswordChange, c auth.Client) (_ int, err error) {
-	u, err := s.Sessions.User(ctx, a)
+	u, place, right, err := s.prove(ctx, a, p.Old, c)
 	if err != nil {
 		return 0, err
-	}
-	place, wait, err := s.Throttle.AttemptIn(ctx, u.ID, a.SessionID)
-	switch {
-	case err != nil:
-		return 0, fmt.Errorf("change the password of user %d: %w", u.ID, err)
-	case place == nil:
-		return 0, counters.TooMany(wait)
-	}
-	right, _, err := s.Hasher.Verify(ctx, p.Old, u.Password)
-	if err != nil {
-		s.giveBack(ctx, place)
-		return 0, hashError(err, "verify")
 	}
 	// With the change the place is given back; without it, here.
 	defer func() {
@@ -247,7 +235,6 @@ func (s *Service) ChangePassword(ctx context.Context, a session.Access, p Passwo
 	}()
 	var fields auth.Fields
 	if !right {
-		s.Failures.Add(u.ID, c.Address, s.Now())
 		fields.Add("old_password", auth.Problem{Code: auth.CodeOldPassword})
 	}
 	if p.New != p.New2 {
@@ -284,6 +271,9 @@ func (s *Service) ChangePassword(ctx context.Context, a session.Access, p Passwo
 		}
 		var rows []auth.Revocation
 		if ended, rows, err = session.EndAllBut(ctx, tx, a, now); err != nil {
+			return nil, "", err
+		}
+		if _, err = tx.ConfirmSession(ctx, u.ID, a.SessionID, now); err != nil {
 			return nil, "", err
 		}
 		if err = counters.Apply(ctx, tx, place.Success()); err != nil {

@@ -21,6 +21,18 @@ import (
 type Actor struct {
 	session.Access
 	Client auth.Client
+	// Confirmed says that the actor has proved the password of late
+	// (session.Confirmed). It is asked for by acts that give power or the way into
+	// an account: who gets a role that administers, and another e-mail address.
+	Confirmed bool
+}
+
+// needConfirmed refuses an actor who has not. The command line is trusted.
+func (by *Actor) needConfirmed() error {
+	if by != nil && !by.Confirmed {
+		return auth.ErrUnconfirmed
+	}
+	return nil
 }
 
 // id is what events have for the actor.
@@ -177,6 +189,11 @@ func (s *scene) setRole(ctx context.Context, role auth.Role) ([]auth.Revocation,
 	if err := s.need(auth.UsersGrant, before, role); err != nil {
 		return nil, err
 	}
+	if role.Administers() {
+		if err := s.by.needConfirmed(); err != nil {
+			return nil, err
+		}
+	}
 	if role != auth.RoleAdmin {
 		if err := s.keepAdmin(ctx); err != nil {
 			return nil, err
@@ -280,7 +297,7 @@ type Draft struct {
 }
 
 // CreateUser makes an account that nobody can sign in to before a password is
-// set. Errors: ErrForbidden, Invalid with the field email.
+// set. Errors: ErrForbidden, ErrUnconfirmed, Invalid with the field email.
 func (s *Service) CreateUser(ctx context.Context, by *Actor, d Draft) (auth.User, error) {
 	var u auth.User
 	unusable := password.MakeUnusable()
@@ -292,6 +309,11 @@ func (s *Service) CreateUser(ctx context.Context, by *Actor, d Draft) (auth.User
 			}
 			if !caller.Role.CanTo(auth.UsersCreate, d.Role) || !caller.Role.CanTo(auth.UsersGrant, d.Role) {
 				return nil, auth.ErrForbidden
+			}
+		}
+		if d.Role.Administers() {
+			if err := by.needConfirmed(); err != nil {
+				return nil, err
 			}
 		}
 		var err error
@@ -334,8 +356,8 @@ type Edit struct {
 // in one of these states (see Version), else the answer is ErrStale. An edit
 // that changes nothing writes nothing.
 //
-// Errors: ErrNotFound, ErrForbidden, ErrStale, ErrLastAdmin, Invalid with the
-// field email.
+// Errors: ErrNotFound, ErrForbidden, ErrUnconfirmed, ErrStale, ErrLastAdmin,
+// Invalid with the field email.
 func (s *Service) EditUser(ctx context.Context, by *Actor, userID int64, edit Edit, versions []string) (auth.User, error) {
 	var u auth.User
 	guarded := edit.Role != nil && *edit.Role != auth.RoleAdmin || edit.IsActive != nil && !*edit.IsActive
@@ -394,6 +416,9 @@ func (s *scene) editFields(ctx context.Context, edit Edit) error {
 		return true
 	}
 	if edit.Email != nil && differ("email", before.Email, &edit.Email.Shown) {
+		if err := s.by.needConfirmed(); err != nil {
+			return err // ASVS 7.5.1
+		}
 		change.Email = edit.Email
 	}
 	if differ("first_name", before.FirstName, edit.FirstName) {

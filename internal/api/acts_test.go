@@ -22,6 +22,26 @@ func (a *acts) ServiceKey(context.Context, string) (auth.ServiceKey, error) {
 	return auth.ServiceKey{}, auth.ErrNotFound
 }
 
+func (a *acts) Confirmed(_ context.Context, who session.Access) error {
+	if a.confirmed != nil {
+		return a.confirmed(who)
+	}
+	return nil
+}
+
+func (a *acts) Confirm(_ context.Context, _ session.Access, password string, _ auth.Client) error {
+	if a.confirm != nil {
+		return a.confirm(password)
+	}
+	return nil
+}
+
+func (a *acts) act() {
+	if a.acted != nil {
+		a.acted()
+	}
+}
+
 func (a *acts) UserOf(context.Context, auth.User, int64) (auth.User, error) { return john, nil }
 
 func (a *acts) Users(context.Context, auth.UserSearch) (auth.UserPage, error) {
@@ -31,6 +51,7 @@ func (a *acts) Users(context.Context, auth.UserSearch) (auth.UserPage, error) {
 func (a *acts) SessionsOf(context.Context, auth.User, int64) ([]auth.Session, error) { return nil, nil }
 
 func (a *acts) Audit(context.Context, auth.User, auth.AuditFilter) ([]auth.AuditEvent, error) {
+	a.act()
 	return nil, nil
 }
 
@@ -38,7 +59,7 @@ func (a *acts) Throttled(context.Context, auth.CounterFilter) ([]account.Throttl
 	return nil, nil
 }
 
-func (a *acts) Lift(context.Context, *account.Actor, string) error { return nil }
+func (a *acts) Lift(context.Context, *account.Actor, string) error { a.act(); return nil }
 
 func (a *acts) Remember(old string, userID int64) (string, time.Duration) {
 	return fmt.Sprintf("%s%d", old, userID), time.Hour
@@ -46,11 +67,17 @@ func (a *acts) Remember(old string, userID int64) (string, time.Duration) {
 
 func (a *acts) Stats(context.Context, int) (account.Stats, error) { return account.Stats{}, nil }
 
-func (a *acts) CreateUser(context.Context, *account.Actor, account.Draft) (auth.User, error) {
+func (a *acts) CreateUser(_ context.Context, by *account.Actor, _ account.Draft) (auth.User, error) {
+	if a.actor != nil {
+		a.actor(by)
+	}
 	return john, nil
 }
 
-func (a *acts) EditUser(context.Context, *account.Actor, int64, account.Edit, []string) (auth.User, error) {
+func (a *acts) EditUser(_ context.Context, by *account.Actor, _ int64, _ account.Edit, _ []string) (auth.User, error) {
+	if a.actor != nil {
+		a.actor(by)
+	}
 	return john, nil
 }
 
@@ -60,9 +87,10 @@ func (a *acts) SetActive(context.Context, *account.Actor, int64, bool) (auth.Use
 
 func (a *acts) SignOut(context.Context, *account.Actor, int64) (int, error) { return 0, nil }
 
-func (a *acts) Delete(context.Context, *account.Actor, int64, []string) error { return nil }
+func (a *acts) Delete(context.Context, *account.Actor, int64, []string) error { a.act(); return nil }
 
 func (a *acts) MakeResetLink(context.Context, *account.Actor, int64) (string, time.Time, error) {
+	a.act()
 	return "t", noon, nil
 }
 

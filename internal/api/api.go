@@ -27,6 +27,7 @@ type Sessions interface {
 	Verify(ctx context.Context, token string) error
 	Replace(ctx context.Context, refreshToken, newSession string, c auth.Client) error
 	Sessions(ctx context.Context, a session.Access) ([]auth.Session, error)
+	Confirmed(ctx context.Context, a session.Access) error
 	End(ctx context.Context, a session.Access, id string, c auth.Client) error
 	EndOthers(ctx context.Context, a session.Access, c auth.Client) (int, error)
 	Feed(ctx context.Context, after int64, wait time.Duration, stopping <-chan struct{}) (session.FeedPage, error)
@@ -55,6 +56,7 @@ type Accounts interface {
 	Register(ctx context.Context, r account.Registration, c auth.Client) (session.Tokens, auth.User, error)
 	MayRegister(role auth.Role, caller *auth.User) bool
 	UpdateProfile(ctx context.Context, a session.Access, p account.Profile, c auth.Client) (auth.User, error)
+	Confirm(ctx context.Context, a session.Access, password string, c auth.Client) error
 	ChangePassword(ctx context.Context, a session.Access, p account.PasswordChange, c auth.Client) (int, error)
 	Events(ctx context.Context, a session.Access, own bool, before int64, limit int) ([]auth.Event, error)
 
@@ -273,6 +275,11 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, rt *route) error {
 	}
 	if byCookie && rt.handler(r.Method) != nil {
 		if err := jsonOnly(r); err != nil {
+			return err
+		}
+	}
+	if rt.fresh != nil && rt.handler(r.Method) != nil && rt.fresh(r) {
+		if err := a.Sessions.Confirmed(r.Context(), callerOf(r).Access); err != nil {
 			return err
 		}
 	}

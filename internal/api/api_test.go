@@ -36,6 +36,10 @@ type acts struct {
 	end          func(id string) error
 	change       func(p account.PasswordChange) error
 	events       func(before int64, limit int) []auth.Event
+	confirmed    func(who session.Access) error
+	confirm      func(password string) error
+	actor        func(by *account.Actor) // of creating and editing
+	acted        func()                  // by what needs a fresh proof
 }
 
 var (

@@ -53,14 +53,14 @@ func (a *API) authenticate(r *http.Request) (caller, error) {
 
 // optionalCaller is authenticate for endpoints that are public: no token and
 // one that is not good are nobody (nil), not an error.
-func (a *API) optionalCaller(r *http.Request) (*auth.User, error) {
+func (a *API) optionalCaller(r *http.Request) (*caller, error) {
 	c, err := a.authenticate(r)
 	if err == nil && c.byCookie {
 		err = jsonOnly(r)
 	}
 	switch {
 	case err == nil:
-		return &c.User, nil
+		return &c, nil
 	case auth.IsKind(err, auth.Unauthenticated), auth.IsKind(err, auth.TokenNotValid):
 		return nil, nil
 	default:

@@ -168,11 +168,14 @@ func (a *API) told(w http.ResponseWriter, r *http.Request, d dialect, e *auth.Er
 		var header *headerError
 		token(w, r, e.Code, errors.As(err, &header))
 	case auth.PermissionDenied:
-		words := textForbidden
-		if e.Code == auth.CodeClosed {
+		words, code := textForbidden, ""
+		switch e.Code { //nolint:exhaustive // The others are said in general words.
+		case auth.CodeClosed:
 			words = textClosed
+		case auth.CodeUnconfirmed:
+			words, code = textUnconfirmed, string(e.Code)
 		}
-		detail(w, r, http.StatusForbidden, words, "")
+		detail(w, r, http.StatusForbidden, words, code)
 	case auth.Missing:
 		words := textNotFound
 		if e.Code == auth.CodeBadCursor {

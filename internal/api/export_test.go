@@ -6,6 +6,8 @@ type Endpoint struct {
 	// Bearer says that it needs a credential, Open that it answers everybody
 	// alike, Service that a user's credential is none there.
 	Bearer, Open, Service bool
+	// Fresh says that some or all requests to the path need a fresh proof.
+	Fresh bool
 }
 
 // Endpoints is the whole surface, for tests that must not miss what is added to
@@ -14,7 +16,7 @@ func Endpoints() []Endpoint {
 	var all []Endpoint
 	for _, rt := range (&API{}).table() {
 		for _, m := range rt.methods {
-			all = append(all, Endpoint{m.name, rt.path, rt.who == bearer, rt.who == open, rt.who == service})
+			all = append(all, Endpoint{m.name, rt.path, rt.who == bearer, rt.who == open, rt.who == service, rt.fresh != nil})
 		}
 	}
 	return all

@@ -27,11 +27,11 @@ var registerForm = form{guarded: true, fields: []field{
 // register is the guide's "1. User Registration".
 func (a *API) register(w http.ResponseWriter, r *http.Request) error {
 	if !a.RegistrationOpen {
-		u, err := a.optionalCaller(r)
+		who, err := a.optionalCaller(r)
 		if err != nil {
 			return err
 		}
-		if u == nil || !u.Role.Can(auth.UsersCreate) {
+		if who == nil || !who.User.Role.Can(auth.UsersCreate) {
 			return errClosed
 		}
 	}
@@ -66,7 +66,8 @@ func (a *API) register(w http.ResponseWriter, r *http.Request) error {
 // roleFor gives the role to register with. One that is not for everybody is a
 // problem of the field unless the caller may give it (design.md, "anybody
 // registers as admin"). Only then is the Authorization header looked at, and a
-// token that is not good is nobody's.
+// token that is not good is nobody's. A role that administers takes a fresh proof
+// of the caller's password.
 func (a *API) roleFor(w http.ResponseWriter, r *http.Request, role auth.Role, problems *auth.Fields) (auth.Role, error) {
 	if slices.ContainsFunc(*problems, func(p auth.FieldProblems) bool { return p.Field == "role" }) {
 		return "", nil
@@ -81,13 +82,18 @@ func (a *API) roleFor(w http.ResponseWriter, r *http.Request, role auth.Role, pr
 	if slices.Contains(a.RegistrationRoles, role) {
 		return role, nil
 	}
-	u, err := a.optionalCaller(r)
-	if err != nil {
-		return "", err
+	who, err := a.optionalCaller(r)
+	may := err == nil && who != nil && a.Accounts.MayRegister(role, &who.User)
+	if may && role.Administers() {
+		// An account like that, with a password of one's own choice, would outlive
+		// any stolen token.
+		if err = a.Sessions.Confirmed(r.Context(), who.Access); auth.IsKind(err, auth.TokenNotValid) {
+			may, err = false, nil
+		}
 	}
-	if u == nil || !a.Accounts.MayRegister(role, u) {
+	if err == nil && !may {
 		noteRefusal(w, auth.RefusedPrivilege, "role")
 		problems.Add("role", problem(auth.CodeInvalidChoice, string(role))...)
 	}
-	return role, nil
+	return role, err
 }

@@ -54,6 +54,10 @@ type route struct {
 	// ofUser says that the {id} is a user's: who may not see others finds only
 	// the own one.
 	ofUser bool
+	// fresh says which requests need a fresh proof of the caller's password beside
+	// the token (docs/sessions.md); nil: none. What needs one only for what it
+	// changes asks in its act: see account.Actor.
+	fresh func(*http.Request) bool
 	// patience tells how much longer than others a request may take; nil: no
 	// longer.
 	patience func(url.Values) time.Duration
@@ -85,10 +89,11 @@ func (a *API) table() []route {
 			{http.MethodGet, a.profile, ""}, {http.MethodPut, a.updateProfile, ""}, {http.MethodPatch, a.updateProfile, ""},
 		}},
 
-		{path: "/api/auth/sessions/", who: bearer, errors: bare, methods: []method{
+		{path: "/api/auth/confirm/", who: bearer, errors: wrapped, methods: []method{{http.MethodPost, a.confirm, ""}}},
+		{path: "/api/auth/sessions/", who: bearer, errors: bare, fresh: deletes, methods: []method{
 			{http.MethodGet, a.sessions, ""}, {http.MethodDelete, a.endOtherSessions, ""},
 		}},
-		{path: "/api/auth/sessions/{id}/", who: bearer, errors: bare, methods: []method{{http.MethodDelete, a.endSession, ""}}},
+		{path: "/api/auth/sessions/{id}/", who: bearer, errors: bare, fresh: endsAnother, methods: []method{{http.MethodDelete, a.endSession, ""}}},
 		{path: "/api/auth/password/change/", who: bearer, errors: wrapped, methods: []method{{http.MethodPost, a.changePassword, ""}}},
 		{path: "/api/auth/events/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.events, ""}}},
 		{path: "/api/auth/permissions/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.permissions, ""}}},
@@ -101,7 +106,7 @@ func (a *API) table() []route {
 		{path: "/api/users/", who: bearer, errors: wrapped, methods: []method{
 			{http.MethodGet, a.users, auth.UsersRead}, {http.MethodPost, a.createUser, auth.UsersCreate},
 		}},
-		{path: "/api/users/{id}/", who: bearer, errors: wrapped, ofUser: true, methods: []method{
+		{path: "/api/users/{id}/", who: bearer, errors: wrapped, ofUser: true, fresh: deletes, methods: []method{
 			{http.MethodGet, a.user, ""},
 			{http.MethodPut, a.replaceUser, auth.UsersEdit},
 			{http.MethodPatch, a.patchUser, auth.UsersEdit},
@@ -116,17 +121,21 @@ func (a *API) table() []route {
 		{path: "/api/users/{id}/logout/", who: bearer, errors: wrapped, ofUser: true, methods: []method{
 			{http.MethodPost, a.logoutUser, auth.UsersLogout},
 		}},
-		{path: "/api/users/{id}/reset-link/", who: bearer, errors: wrapped, ofUser: true, methods: []method{
+		{path: "/api/users/{id}/reset-link/", who: bearer, errors: wrapped, ofUser: true, fresh: always, methods: []method{
 			{http.MethodPost, a.resetLink, auth.UsersReset},
 		}},
 		{path: "/api/users/{id}/sessions/", who: bearer, errors: wrapped, ofUser: true, methods: []method{
 			{http.MethodGet, a.userSessions, auth.UsersHistory},
 		}},
-		{path: "/api/audit/", who: bearer, errors: bare, patience: exportPatience, methods: []method{
+		{path: "/api/audit/", who: bearer, errors: bare, fresh: exports, patience: exportPatience, methods: []method{
 			{http.MethodGet, a.audit, auth.UsersHistory},
 		}},
 		{path: "/api/throttle/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.throttled, auth.ThrottleLift}}},
-		{path: "/api/throttle/{id}/", who: bearer, errors: bare, methods: []method{{http.MethodDelete, a.liftThrottle, auth.ThrottleLift}}},
+		// Whoever could lift the limits with a stolen token could guess at the
+		// password itself for ever.
+		{path: "/api/throttle/{id}/", who: bearer, errors: bare, fresh: always, methods: []method{
+			{http.MethodDelete, a.liftThrottle, auth.ThrottleLift},
+		}},
 		{path: "/api/stats/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.stats, auth.StatsRead}}},
 		{path: "/api/system/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.system, auth.SystemRead}}},
 		{path: "/api/doctor/", who: bearer, errors: bare, methods: []method{{http.MethodGet, a.doctor, auth.SystemRead}}},

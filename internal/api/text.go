@@ -23,6 +23,7 @@ const (
 
 	textNotFound    = "Not found."
 	textForbidden   = "You do not have permission to perform this action."
+	textUnconfirmed = "Password confirmation is required to perform this action."
 	textClosed      = "Registration is closed."
 	textConflict    = "The resource was changed meanwhile."
 	textLastAdmin   = "The last active administrator cannot be deactivated, demoted or deleted."
@@ -91,6 +92,8 @@ func ProblemText(p auth.Problem) string {
 		return "Invalid credentials."
 	case auth.CodeOldPassword:
 		return "Your old password was entered incorrectly. Please enter it again."
+	case auth.CodeWrongPassword:
+		return "Your password was entered incorrectly. Please enter it again."
 	case auth.CodeNotNumber:
 		return "A valid integer is required."
 	case auth.CodeMinValue:

@@ -212,7 +212,11 @@ func (a *API) createUser(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	u, err := a.Accounts.CreateUser(r.Context(), a.actor(r), account.Draft{
+	by, err := a.provedActor(r)
+	if err != nil {
+		return err
+	}
+	u, err := a.Accounts.CreateUser(r.Context(), by, account.Draft{
 		Email: in.email, FirstName: in.text("first_name"), LastName: in.text("last_name"), Phone: in.text("phone"),
 		Role: auth.Role(in.text("role")), IsActive: in.text("is_active") != "false",
 	})
@@ -258,7 +262,11 @@ func (a *API) editUser(w http.ResponseWriter, r *http.Request, f *form) error {
 	if err != nil {
 		return err
 	}
-	u, err := a.Accounts.EditUser(r.Context(), a.actor(r), id, edit, versions)
+	by, err := a.provedActor(r)
+	if err != nil {
+		return err
+	}
+	u, err := a.Accounts.EditUser(r.Context(), by, id, edit, versions)
 	if err != nil {
 		return err
 	}

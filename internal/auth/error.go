@@ -63,6 +63,7 @@ const (
 	CodeBadCredentials   Code = "invalid_credentials"
 	CodeClosed           Code = "registration_closed"
 	CodeOldPassword      Code = "password_incorrect"
+	CodeWrongPassword    Code = "password_wrong"
 	CodeNotNumber        Code = "invalid_integer"
 	CodeMinValue         Code = "min_value" // [int]
 	CodeMaxValue         Code = "max_value" // [int]
@@ -98,6 +99,7 @@ const (
 	CodeLastAdmin        Code = "last_active_admin"
 	CodeBadCursor        Code = "invalid_cursor"
 	CodeNoScope          Code = "no_scope"
+	CodeUnconfirmed      Code = "confirmation_required"
 )
 
 // Problem is one thing that is wrong with a field. It carries a code and
@@ -185,6 +187,8 @@ var (
 	ErrConflict = &Error{Kind: Conflict}
 	// ErrForbidden is "not you".
 	ErrForbidden = &Error{Kind: PermissionDenied}
+	// ErrUnconfirmed is "you, but prove it first".
+	ErrUnconfirmed = &Error{Kind: PermissionDenied, Code: CodeUnconfirmed}
 	// ErrLastAdmin keeps the last active administrator.
 	ErrLastAdmin = &Error{Kind: Conflict, Code: CodeLastAdmin}
 	// ErrStale is a precondition that does not hold.
@@ -217,11 +221,13 @@ func (e *Error) Refusal() Refusal {
 		return RefusedToken
 	case e.Kind == PermissionDenied && e.Code == CodeClosed:
 		return RefusedClosed
+	case e.Kind == PermissionDenied && e.Code == CodeUnconfirmed:
+		return RefusedUnconfirmed
 	case e.Kind == Invalid:
 		for _, f := range e.Fields {
 			for _, p := range f.Problems {
 				switch p.Code { //nolint:exhaustive // The others are RefusedInvalid.
-				case CodeOldPassword:
+				case CodeOldPassword, CodeWrongPassword:
 					return RefusedCredentials
 				case CodeLink:
 					return RefusedLink

@@ -17,6 +17,7 @@ const (
 	EventSessionLimit    EventKind = "session_limit"
 	EventSessionAdopted  EventKind = "session_adopted"
 	EventPasswordChanged EventKind = "password_changed"
+	EventConfirmed       EventKind = "confirmed"
 	EventRoleChanged     EventKind = "role_changed"
 	EventProfileChanged  EventKind = "profile_changed"
 	EventActivated       EventKind = "activated"
@@ -77,7 +78,7 @@ type Change struct {
 func EventKinds() []EventKind {
 	return []EventKind{
 		EventRegistered, EventLoggedIn, EventLoginFailed, EventLoggedOut, EventReuseDetected, EventSessionRevoked,
-		EventSessionLimit, EventSessionAdopted, EventPasswordChanged, EventRoleChanged, EventProfileChanged,
+		EventSessionLimit, EventSessionAdopted, EventPasswordChanged, EventConfirmed, EventRoleChanged, EventProfileChanged,
 		EventActivated, EventDeactivated, EventUserCreated, EventUserDeleted, EventUserChanged, EventSignedOut,
 		EventResetLink, EventPasswordReset, EventSetUp, EventServiceKey, EventKeyChanged, EventAllSessionsEnd,
 		EventRestored, EventAddressBlocked, EventGuessesEnded, EventThrottleLifted, EventImported,
@@ -90,13 +91,14 @@ func EventKinds() []EventKind {
 var eventDocs = map[EventKind]string{
 	EventRegistered:      "Somebody registered. User and actor: the new user; the session that was opened.",
 	EventLoggedIn:        "A login succeeded. User and actor: the user; the session.",
-	EventLoginFailed:     "Logins failed: of one account, from one address, in one minute, with their count. User: the account, or nobody for e-mails that are not known, which are not stored. No actor, no user agent.",
+	EventLoginFailed:     "Passwords were wrong, at logins, at a change of the password or at a confirmation: of one account, from one address, in one minute, with their count. User: the account, or nobody for e-mails that are not known, which are not stored. No actor, no user agent.",
 	EventLoggedOut:       "A user signed out. User and actor: the user; the session.",
 	EventReuseDetected:   "A refresh token was presented that had been traded before; its session ended. User: the user. No actor: nobody can say who it was.",
 	EventSessionRevoked:  "A user ended a session of theirs. User and actor: the user; the session that ended.",
 	EventSessionLimit:    "The oldest session of a user was ended since they had too many. User: the user; the session that ended. No actor.",
 	EventSessionAdopted:  "A session of Django's was taken over. User and actor: the user; the session.",
 	EventPasswordChanged: "A password was changed. User: whose; actor: who. Detail: how many sessions ended.",
+	EventConfirmed:       "A user proved their password once more, in a session that goes on. User and actor: the user; the session.",
 	EventRoleChanged:     "A role was changed. User: whose; actor: who, nobody for the command line. Changes: the role before and after.",
 	EventProfileChanged:  "A user changed their profile. User and actor: the user; the session. Detail: the names of the fields, not what was in them.",
 	EventActivated:       "An account was opened again. User: whose; actor: who.",

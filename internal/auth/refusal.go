@@ -15,6 +15,7 @@ const (
 	RefusedAccount     Refusal = "account"
 	RefusedLink        Refusal = "link"
 	RefusedPermission  Refusal = "permission"
+	RefusedUnconfirmed Refusal = "confirmation"
 	RefusedHidden      Refusal = "hidden"
 	RefusedClosed      Refusal = "closed"
 	RefusedPrivilege   Refusal = "privilege"
@@ -34,7 +35,7 @@ const (
 func Refusals() []Refusal {
 	return []Refusal{
 		RefusedNobody, RefusedCredentials, RefusedExpired, RefusedForged, RefusedRevoked, RefusedToken, RefusedAccount,
-		RefusedLink, RefusedPermission, RefusedHidden, RefusedClosed, RefusedPrivilege, RefusedOrigin, RefusedHost,
+		RefusedLink, RefusedPermission, RefusedUnconfirmed, RefusedHidden, RefusedClosed, RefusedPrivilege, RefusedOrigin, RefusedHost,
 		RefusedThrottled, RefusedInvalid, RefusedMalformed, RefusedMethod, RefusedMissing, RefusedConflict, RefusedBusy,
 		RefusedFailed,
 	}
@@ -50,6 +51,7 @@ var refusalDocs = map[Refusal]string{
 	RefusedAccount:     "The token is good, but its user is inactive or gone.",
 	RefusedLink:        "The link for a new password, or for the set-up, is used up, too old, or none.",
 	RefusedPermission:  "The caller's role may not do this.",
+	RefusedUnconfirmed: "The caller may, but has not proved the password of late.",
 	RefusedHidden:      "The caller's role may not know whether there is such a user.",
 	RefusedClosed:      "Registration is closed.",
 	RefusedPrivilege:   "A role or a field was sent that is not the sender's to set (`role`, `is_active`, `is_staff`, …). The role is refused, the field passed over.",

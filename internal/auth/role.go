@@ -124,6 +124,10 @@ func (r Role) CanTo(p Permission, whom Role) bool { return slices.Contains(power
 // one that r lacks or that concerns no user.
 func (r Role) Extent(p Permission) []Role { return slices.Clone(powers[r].users[p]) }
 
+// Administers reports whether the role has power over other accounts. To give it
+// takes a fresh proof of one's own password.
+func (r Role) Administers() bool { return len(powers[r].users) > 0 }
+
 // Limited reports whether the role is meant for people from outside, for whom
 // the team's own API should open little.
 func (r Role) Limited() bool { return powers[r].limited }

@@ -39,7 +39,21 @@ type Session struct {
 	Until time.Time
 	// RevokedAt is zero while the session lives.
 	RevokedAt time.Time
-	Client    Client
+	// ConfirmedAt is when the password was last proved in the session: at the
+	// sign-in or since; zero for one that was adopted and where it never was. A
+	// rotation leaves it as it is.
+	ConfirmedAt time.Time
+	Client      Client
+}
+
+// ClockSkew is how far apart two nodes' clocks may be.
+const ClockSkew = time.Minute
+
+// Confirmed reports whether the password was proved in the session of late: at
+// most within ago, or, by another node's clock, not far ahead.
+func (s Session) Confirmed(within time.Duration, now time.Time) bool {
+	age := now.Sub(s.ConfirmedAt)
+	return !s.ConfirmedAt.IsZero() && age <= within && age >= -ClockSkew
 }
 
 // Live reports whether the session goes on at now.

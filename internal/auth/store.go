@@ -137,7 +137,7 @@ type SessionReader interface {
 type SessionWriter interface {
 	// InsertSession opens a session for a user that this transaction has
 	// locked or inserted, without any check. Used by registration; login goes
-	// through Store.OpenSession.
+	// through Store.OpenSession. Its password has just been proved.
 	InsertSession(ctx context.Context, userID int64, s NewSession, now time.Time) (Session, error)
 	// AdoptSession inserts the session of a Django-minted refresh token or
 	// finds the one that is there; created says which. Its user is locked by
@@ -151,6 +151,9 @@ type SessionWriter interface {
 	// except ("" for none) and gives the ids of those ended. Lock the user's
 	// row first.
 	RevokeSessions(ctx context.Context, userID int64, except string, now time.Time) ([]string, error)
+	// ConfirmSession notes that the password was proved in a live session of the
+	// user's; false where there is none with this id. Lock the user's row first.
+	ConfirmSession(ctx context.Context, userID int64, sessionID string, now time.Time) (bool, error)
 	// EndAll is the emergency and the restore: it revokes every session, sets
 	// every ValidAfter to now, moves every Gen to max(Gen+1, now in µs) and
 	// the user id sequence past any id that may have been given since this

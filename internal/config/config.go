@@ -23,6 +23,7 @@ type Config struct {
 	Django       Django       `key:"django" help:"A Django whose users and tokens are taken over; docs/django.md tells the whole story."`
 	Signing      Signing      `key:"signing" help:"The key that tokens are signed with; docs/keys.md tells the whole story."`
 	Tokens       Tokens       `key:"tokens" help:"How long tokens and sessions last, and what tokens are called."`
+	Sessions     Sessions     `key:"sessions" help:"What a session may do."`
 	Registration Registration `key:"registration" help:"Who may register, and as what."`
 	Password     Password     `key:"password" help:"Rules for passwords, and the memory for hashing them."`
 	Throttle     Throttle     `key:"throttle" help:"Limits on attempts."`
@@ -83,6 +84,11 @@ const (
 	ReuseGrace    Reuse = "grace"
 	ReuseTolerant Reuse = "tolerant"
 )
+
+// Sessions is what a session may do.
+type Sessions struct {
+	ConfirmFor Duration `key:"confirm_for" default:"5m" range:"0s-1h" help:"How long ago the password may last have been proved in a session for what asks for that: ending other sessions, and of administrators deleting an account, making a reset link, giving the role admin or manager, changing an e-mail address, lifting a limit, exporting the audit trail. 0 never asks; docs/sessions.md."`
+}
 
 // Registration is who may register without an admin's token.
 type Registration struct {

@@ -87,6 +87,16 @@ var accessChecks = []check{
 		},
 	},
 	{
+		id: "confirm-off", severity: Warning, title: "What takes the password again",
+		what: "sessions.confirm_for is 0: what cannot be undone never asks for the password.",
+		why:  "Whoever has stolen a token, or sits down before a screen that was left behind, deletes accounts, makes reset links and shuts the owner's other devices out.",
+		mend: "Ask for it; five minutes are what very sensitive acts call for.",
+		do:   "LATCHKEY_SESSIONS_CONFIRM_FOR=5m",
+		judge: func(f *Facts) answer {
+			return when(f.Config.Sessions.ConfirmFor.Std() == 0)
+		},
+	},
+	{
 		id: "audit-short", severity: Warning, title: "How long the audit trail is kept",
 		what: "Events are kept for {value}.",
 		why:  "A break-in is often noticed only after weeks; by then nothing tells how it happened.",

@@ -139,6 +139,7 @@ func provocations(t *testing.T) map[string]provocation {
 		"access-long":        env("LATCHKEY_TOKENS_ACCESS=25h"),
 		"refresh-long":       env("LATCHKEY_TOKENS_REFRESH=31d", "LATCHKEY_TOKENS_SESSION_MAX=90d"),
 		"session-long":       env("LATCHKEY_TOKENS_SESSION_MAX=91d"),
+		"confirm-off":        env("LATCHKEY_SESSIONS_CONFIRM_FOR=0s"),
 		"audit-short":        env("LATCHKEY_AUDIT_RETENTION=29d"),
 		"docs-public":        env("LATCHKEY_LISTEN=:8000"),
 		"log-debug":          env("LATCHKEY_LOG_LEVEL=debug"),

@@ -158,7 +158,7 @@ func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys key
 		AccessLifetime: cfg.Tokens.Access.Std(), RefreshLifetime: cfg.Tokens.Refresh.Std(),
 		SessionMax: cfg.Tokens.SessionMax.Std(), Now: now, Log: log,
 		Names:          token.Names{Issuer: cfg.Tokens.Issuer, Audience: cfg.Tokens.Audience, Foreign: foreign},
-		ForeignRefresh: foreignRefresh, KeepSpent: jwt != nil,
+		ForeignRefresh: foreignRefresh, KeepSpent: jwt != nil, ConfirmFor: cfg.Sessions.ConfirmFor.Std(),
 	})
 	memory := int64(cfg.Password.Memory) << 20
 	if memory == 0 {

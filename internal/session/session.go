@@ -60,8 +60,11 @@ type Options struct {
 	// KeepSpent keeps the jti of each refresh token that is traded until its
 	// exp, so that Django can be told of it (django.settings).
 	KeepSpent bool
-	Now       func() time.Time
-	Log       *slog.Logger
+	// ConfirmFor is for how long a proof of the password is fresh; 0 asks for
+	// none.
+	ConfirmFor time.Duration
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // Ring is what of the key ring is needed here.

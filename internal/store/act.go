@@ -22,7 +22,7 @@ const rotate = `UPDATE sessions SET
 		until = CASE WHEN until < $6 THEN $6 ELSE until END
 	WHERE id = $7 AND user_id = $8 AND jti = $9 AND revoked_at IS NULL AND created_at + $5 > $2
 		AND EXISTS (SELECT 1 FROM users WHERE users.id = sessions.user_id AND users.is_active)
-	RETURNING expires, origin_jti, created_at, until, address, user_agent`
+	RETURNING expires, origin_jti, created_at, until, confirmed_at, address, user_agent`
 
 // insertSpent keeps the jti of a token that was traded.
 const insertSpent = `INSERT INTO spent_tokens (jti, user_id, expires, kind) VALUES ($1, $2, $3, 'spent')
@@ -40,7 +40,7 @@ func Rotate(ctx context.Context, t Tx, r auth.Rotation) (auth.Rotated, error) {
 		session:   auth.Session{ID: r.SessionID, UserID: r.UserID, JTI: r.NewJTI, IssuedAt: r.IssuedAt, PrevJTI: r.JTI},
 		rotatedAt: &now, lastSeen: now,
 	}
-	err := row.Scan(&s.session.Expires, &s.originJTI, &s.createdAt, &s.until,
+	err := row.Scan(&s.session.Expires, &s.originJTI, &s.createdAt, &s.until, &s.confirmedAt,
 		&s.session.Client.Address, &s.session.Client.UserAgent)
 	if errors.Is(err, ErrNoRows) {
 		return Unrotated(ctx, t, r)

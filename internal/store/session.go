@@ -11,14 +11,14 @@ import (
 
 // SessionColumns are the columns of a session, in the order of SessionRow.
 const SessionColumns = `id, user_id, jti, issued_at, expires, prev_jti, rotated_at, origin_jti,
-	created_at, last_seen, until, revoked_at, address, user_agent`
+	created_at, last_seen, until, revoked_at, confirmed_at, address, user_agent`
 
 // SessionColumnsOrNone are SessionColumns of a table s that is joined and may
 // have no row: then the id is "".
 const SessionColumnsOrNone = `COALESCE(s.id, ''), COALESCE(s.user_id, 0), COALESCE(s.jti, ''),
 	COALESCE(s.issued_at, 0), COALESCE(s.expires, 0), s.prev_jti, s.rotated_at, s.origin_jti,
 	COALESCE(s.created_at, 0), COALESCE(s.last_seen, 0), COALESCE(s.until, 0), s.revoked_at,
-	COALESCE(s.address, ''), COALESCE(s.user_agent, '')`
+	s.confirmed_at, COALESCE(s.address, ''), COALESCE(s.user_agent, '')`
 
 // SessionRow is where SessionColumns are scanned to.
 type SessionRow struct {
@@ -26,6 +26,7 @@ type SessionRow struct {
 	prevJTI, originJTI         *string
 	createdAt, lastSeen, until int64
 	rotatedAt, revokedAt       *int64
+	confirmedAt                *int64
 }
 
 // Dest gives the destinations for Scan.
@@ -33,7 +34,7 @@ func (r *SessionRow) Dest() []any {
 	s := &r.session
 	return []any{
 		&s.ID, &s.UserID, &s.JTI, &s.IssuedAt, &s.Expires, &r.prevJTI, &r.rotatedAt, &r.originJTI,
-		&r.createdAt, &r.lastSeen, &r.until, &r.revokedAt, &s.Client.Address, &s.Client.UserAgent,
+		&r.createdAt, &r.lastSeen, &r.until, &r.revokedAt, &r.confirmedAt, &s.Client.Address, &s.Client.UserAgent,
 	}
 }
 
@@ -52,6 +53,7 @@ func (r *SessionRow) Session() auth.Session {
 	}
 	s.CreatedAt, s.LastSeen, s.Until = Time(r.createdAt), Time(r.lastSeen), Time(r.until)
 	s.RotatedAt, s.RevokedAt = timeOrZero(r.rotatedAt), timeOrZero(r.revokedAt)
+	s.ConfirmedAt = timeOrZero(r.confirmedAt)
 	return s
 }
 
@@ -124,8 +126,8 @@ func (t Tx) CountSessions(ctx context.Context, now time.Time) (int64, error) {
 // insertSession inserts a session, or nothing where its id or its origin is
 // there already.
 const insertSession = `INSERT INTO sessions
-		(id, user_id, jti, issued_at, expires, origin_jti, created_at, last_seen, until, address, user_agent)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10)
+		(id, user_id, jti, issued_at, expires, origin_jti, created_at, last_seen, until, address, user_agent, confirmed_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $11)
 	ON CONFLICT DO NOTHING`
 
 const sessionByID = `SELECT ` + SessionColumns + ` FROM sessions WHERE id = $1`
@@ -141,7 +143,7 @@ func (t Tx) InsertSession(ctx context.Context, userID int64, n auth.NewSession, 
 	if inserted {
 		return auth.Session{
 			ID: n.ID, UserID: userID, JTI: n.JTI, IssuedAt: n.IssuedAt, Expires: n.Expires,
-			CreatedAt: Time(Micros(now)), LastSeen: Time(Micros(now)),
+			CreatedAt: Time(Micros(now)), LastSeen: Time(Micros(now)), ConfirmedAt: Time(Micros(now)),
 			Until: later(n.Expires, n.Until).UTC(), Client: n.Client,
 		}, nil
 	}
@@ -153,7 +155,7 @@ func (t Tx) InsertSession(ctx context.Context, userID int64, n auth.NewSession, 
 // already, with the same user and jti.
 func (t Tx) insertSession(ctx context.Context, userID int64, n auth.NewSession, now time.Time) (bool, error) {
 	count, err := t.Exec(ctx, insertSession, n.ID, userID, n.JTI, n.IssuedAt, n.Expires, (*string)(nil),
-		Micros(now), Micros(later(n.Expires, n.Until)), n.Client.Address, n.Client.UserAgent)
+		Micros(now), Micros(later(n.Expires, n.Until)), n.Client.Address, n.Client.UserAgent, Micros(now))
 	if err != nil {
 		return false, fmt.Errorf("insert session: %w", err)
 	}
@@ -205,7 +207,7 @@ func (t Tx) AdoptSession(ctx context.Context, a auth.Adoption) (auth.Session, bo
 		return auth.Session{}, false, auth.TokenError(auth.CodeTokenBlacklisted)
 	}
 	count, err := t.Exec(ctx, insertSession, a.SessionID, a.UserID, a.OriginJTI, a.IssuedAt, a.Expires, &a.OriginJTI,
-		Micros(a.Now), Micros(time.Unix(a.Expires, 0)), a.Client.Address, a.Client.UserAgent)
+		Micros(a.Now), Micros(time.Unix(a.Expires, 0)), a.Client.Address, a.Client.UserAgent, (*int64)(nil))
 	if err != nil {
 		return auth.Session{}, false, fmt.Errorf("adopt session: %w", err)
 	}
@@ -228,6 +230,15 @@ const revokeSessions = `UPDATE sessions SET revoked_at = $1
 func (t Tx) RevokeSessions(ctx context.Context, userID int64, except string, now time.Time) ([]string, error) {
 	ended, err := ids(ctx, t, revokeSessions, Micros(now), userID, except)
 	return ended, wrap(err, "revoke sessions of user %d", userID)
+}
+
+const confirmSession = `UPDATE sessions SET confirmed_at = $1
+	WHERE id = $2 AND user_id = $3 AND revoked_at IS NULL`
+
+// ConfirmSession implements auth.SessionWriter.
+func (t Tx) ConfirmSession(ctx context.Context, userID int64, sessionID string, now time.Time) (bool, error) {
+	n, err := t.Exec(ctx, confirmSession, Micros(now), sessionID, userID)
+	return n == 1, wrap(err, "confirm session %s", sessionID)
 }
 
 const endAllUsers = `UPDATE users SET valid_after = $1, gen = CASE WHEN gen + 1 > $1 THEN gen + 1 ELSE $1 END`

@@ -47,7 +47,7 @@ const (
 	afterLocks = ` AND (SELECT COUNT(*) FROM locked) > 0`
 
 	// What was just set need not be read: each column costs.
-	returning = ` RETURNING s.id, s.expires, s.origin_jti, s.created_at, s.until, s.address, s.user_agent, ` +
+	returning = ` RETURNING s.id, s.expires, s.origin_jti, s.created_at, s.until, s.confirmed_at, s.address, s.user_agent, ` +
 		store.UserColumnsOrNone
 
 	rotateOne     = rotate + returning
@@ -169,9 +169,10 @@ func rotateRows(ctx context.Context, c *pgxpool.Conn, batch []*rotation, done []
 	for found.Next() {
 		var s auth.Session
 		var originJTI *string
+		var confirmedAt *int64
 		var createdAt, until int64
 		var u store.UserRow
-		dest := []any{&s.ID, &s.Expires, &originJTI, &createdAt, &until, &s.Client.Address, &s.Client.UserAgent}
+		dest := []any{&s.ID, &s.Expires, &originJTI, &createdAt, &until, &confirmedAt, &s.Client.Address, &s.Client.UserAgent}
 		if err := found.Scan(append(dest, u.Dest()...)...); err != nil {
 			return err
 		}
@@ -185,6 +186,9 @@ func rotateRows(ctx context.Context, c *pgxpool.Conn, batch []*rotation, done []
 		s.CreatedAt, s.Until = store.Time(createdAt), store.Time(until)
 		if originJTI != nil {
 			s.OriginJTI = *originJTI
+		}
+		if confirmedAt != nil {
+			s.ConfirmedAt = store.Time(*confirmedAt)
 		}
 		batch[i].out = auth.Rotated{Done: true, Session: s, User: u.User()}
 		done[i] = true

@@ -174,6 +174,7 @@ CREATE TABLE sessions (
     revoked_at bigint,
     address text NOT NULL,
     user_agent text NOT NULL,
+    confirmed_at bigint,
     CONSTRAINT sessions_pkey PRIMARY KEY (id)
 );
 CREATE UNIQUE INDEX sessions_origin_jti ON sessions USING btree (origin_jti) WHERE (origin_jti IS NOT NULL);

@@ -161,7 +161,7 @@ CREATE TABLE sessions (
     revoked_at BIGINT,
     address    TEXT   NOT NULL,
     user_agent TEXT   NOT NULL
-) WITHOUT ROWID;
+, confirmed_at BIGINT) WITHOUT ROWID;
 
 CREATE UNIQUE INDEX sessions_origin_jti ON sessions (origin_jti) WHERE origin_jti IS NOT NULL;
 

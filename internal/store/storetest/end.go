@@ -58,6 +58,9 @@ var adoptFacts = []fact{
 		if _, _, err := adopt(t, s, adoption(u, 1)); err != nil {
 			t.Fatal(err)
 		}
+		if at := state(t, s, u, 1).ConfirmedAt; !at.IsZero() {
+			t.Errorf("a password was proved at %v to somebody else", at)
+		}
 		r := rotation(u, 1, 0)
 		r.JTI = "django-1"
 		if got := rotate(t, s, r); !got.Done || got.Session.OriginJTI != "django-1" || got.Session.PrevJTI != "django-1" {

@@ -27,7 +27,7 @@ var openFacts = []fact{
 		}
 		want := auth.Session{
 			ID: sessionID(1), UserID: u.ID, JTI: jti(1, 0), IssuedAt: Now.Unix(), Expires: Now.Add(72 * time.Hour).Unix(),
-			CreatedAt: Now, LastSeen: Now, Until: Now.Truncate(time.Second).Add(72 * time.Hour), Client: client,
+			CreatedAt: Now, LastSeen: Now, Until: Now.Truncate(time.Second).Add(72 * time.Hour), ConfirmedAt: Now, Client: client,
 		}
 		got, user, err := s.Read().SessionState(t.Context(), sessionID(1), u.ID)
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
@@ -188,6 +188,7 @@ var openFacts = []fact{
 			t.Errorf("InsertSession (-stored +got):\n%s", diff)
 		}
 	}},
+	{"confirm", confirmSessions},
 	{"list_and_count", func(t *testing.T, s auth.Store) {
 		u, v := insertUser(t, s, 1), insertUser(t, s, 2)
 		for n := range 3 {
@@ -234,6 +235,47 @@ var openFacts = []fact{
 			}
 		}
 	}},
+}
+
+// confirmSessions: the time is the one session's, is kept by a rotation, and is
+// not written into what is another's, ended, or not there.
+func confirmSessions(t *testing.T, s auth.Store) {
+	u, other := insertUser(t, s, 1), insertUser(t, s, 2)
+	for n := range 3 {
+		openSession(t, s, u, n)
+	}
+	openSession(t, s, other, 3)
+	revoke(t, s, revoking(u, 2))
+	later := Now.Add(time.Hour)
+	for _, c := range []struct {
+		user    auth.User
+		session string
+		want    bool
+	}{
+		{u, sessionID(0), true},
+		{u, sessionID(2), false},
+		{u, sessionID(3), false},
+		{u, sessionID(9), false},
+		{other, sessionID(1), false},
+	} {
+		update(t, s, func(tx auth.Tx) error {
+			got, err := tx.ConfirmSession(t.Context(), c.user.ID, c.session, later)
+			if got != c.want {
+				t.Errorf("session %s of user %d: %v, want %v", c.session, c.user.ID, got, c.want)
+			}
+			return err
+		})
+	}
+	rotate(t, s, rotation(u, 0, 0))
+	for n, want := range []time.Time{later, Now, Now} {
+		if got := state(t, s, u, n).ConfirmedAt; !got.Equal(want) {
+			t.Errorf("session %d was confirmed at %v, want %v", n, got, want)
+		}
+	}
+	all, err := s.Read().Sessions(t.Context(), u.ID, Now)
+	if err != nil || len(all) != 2 || !all[0].ConfirmedAt.Equal(Now) || !all[1].ConfirmedAt.Equal(later) {
+		t.Errorf("the list is %+v, %v", all, err)
+	}
 }
 
 var rotateFacts = []fact{

@@ -315,6 +315,21 @@ const byAnswer: Record<string, Example[]> = {
   TokenNotValid: [badToken],
   Forbidden: one("You do not have permission to perform this action."),
   CrossOrigin: one("Cross-origin request refused."),
+  Unconfirmed: [
+    {
+      schema: "ConfirmationRequired",
+      when: "The password was not proved of late",
+      value: {
+        detail: "Password confirmation is required to perform this action.",
+        code: "confirmation_required",
+      },
+    },
+    {
+      schema: "Detail",
+      when: "The role does not allow it",
+      value: { detail: "You do not have permission to perform this action." },
+    },
+  ],
   NotFound: one("Not found."),
   RequestTimeout: one("Request body did not arrive in time."),
   TooLarge: one("Request body is too large."),
@@ -345,6 +360,14 @@ export const byOperation: Record<string, Example[]> = {
       when: "From an origin that is not listed, with Auth-Mode",
       value: { detail: "Cross-origin request refused." },
     },
+    {
+      schema: "ConfirmationRequired",
+      when: "An administrator gives a role that administers, and has not proved the password of late",
+      value: {
+        detail: "Password confirmation is required to perform this action.",
+        code: "confirmation_required",
+      },
+    },
   ],
   "login 400": [unreadable],
   "logout 400": [invalidData({ refresh_token: required }), unreadable],
@@ -359,6 +382,11 @@ export const byOperation: Record<string, Example[]> = {
   "patchProfile 200": [{ schema: "Profile", value: changedProfile }],
   "patchProfile 400": [blankName, unreadable],
   "patchProfile 409": conflict,
+  "confirm 400": [
+    invalidData({ password: ["Your password was entered incorrectly. Please enter it again."] }),
+    unreadable,
+  ],
+  "confirm 409": conflict,
   "changePassword 400": [
     invalidData({
       old_password: ["Your old password was entered incorrectly. Please enter it again."],

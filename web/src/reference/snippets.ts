@@ -123,6 +123,7 @@ const clientCalls = (body: string, session: string): Record<string, string> => (
   sessions: `const { results } = await auth.sessions.list();`,
   endSession: `await auth.sessions.end("${session}");`,
   endOtherSessions: `const { ended } = await auth.sessions.endOthers();`,
+  confirm: `await auth.confirm("your_password_here");`,
   changePassword: `const { ended } = await auth.password.change(${body});`,
   events: `const { results, next } = await auth.events.list({ limit: 50 });`,
   settings: `const settings = await auth.settings();`,

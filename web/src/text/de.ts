@@ -229,6 +229,7 @@ export const de: Text = {
     session_adopted: () => "Ein Gerät kam vom früheren Server herüber",
     password_changed: (e) =>
       e.actor === "self" ? "Sie haben Ihr Passwort geändert" : "Ihr Passwort wurde für Sie geändert",
+    confirmed: () => "Sie haben Ihr Passwort bestätigt",
     role_changed: (e) => `Ihre Rolle wurde geändert: ${e.detail.replace("->", "→")}`,
     profile_changed: (e) =>
       e.actor === "self" ? "Sie haben Ihr Profil geändert" : "Ihr Profil wurde für Sie geändert",

@@ -191,9 +191,7 @@ export const en = {
     registered: () => "You created this account",
     logged_in: () => "You signed in",
     login_failed: (e) =>
-      e.count === 1
-        ? "Somebody tried to sign in with a wrong password"
-        : `${e.count} attempts to sign in with a wrong password`,
+      e.count === 1 ? "Somebody tried a wrong password" : `${e.count} attempts with a wrong password`,
     logged_out: () => "You signed out",
     reuse_detected: () =>
       "A session was ended because its key turned up a second time. It may have been copied",
@@ -202,6 +200,7 @@ export const en = {
     session_adopted: () => "A device went on from the server before this one",
     password_changed: (e) =>
       e.actor === "self" ? "You changed your password" : "Your password was changed for you",
+    confirmed: () => "You confirmed your password",
     role_changed: (e) => `Your role was changed: ${e.detail.replace("->", "→")}`,
     profile_changed: (e) =>
       e.actor === "self" ? "You changed your profile" : "Your profile was changed for you",

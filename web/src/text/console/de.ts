@@ -214,6 +214,7 @@ export const de: ConsoleText = {
       self: "{user} hat das eigene Passwort geändert",
       other: "{actor} hat das Passwort von {user} geändert",
     },
+    confirmed: { name: "Passwort bestätigt", other: "{user} hat das eigene Passwort bestätigt" },
     role_changed: { name: "Rolle geändert", other: "{actor} hat die Rolle von {user} geändert" },
     profile_changed: {
       name: "Profil geändert",

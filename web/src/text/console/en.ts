@@ -227,6 +227,7 @@ export const en = {
       self: "{user} changed their own password",
       other: "{actor} changed the password of {user}",
     },
+    confirmed: { name: "Password confirmed", other: "{user} confirmed their password" },
     role_changed: { name: "Role changed", other: "{actor} changed the role of {user}" },
     profile_changed: {
       name: "Profile changed",

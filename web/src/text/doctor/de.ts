@@ -79,6 +79,11 @@ export const de: Record<string, FindingText> = {
     "So lange behält sie, wer sie übernommen hat.",
     "Verkürzen; ein Monat ist üblich.",
   ],
+  "confirm-off": [
+    "sessions.confirm_for ist 0: Was sich nicht zurücknehmen lässt, fragt nie nach dem Passwort.",
+    "Wer ein Token gestohlen hat oder vor einem verlassenen Bildschirm sitzt, löscht Konten, erstellt Links für neue Passwörter und sperrt die anderen Geräte des Besitzers aus.",
+    "Danach fragen; für sehr Heikles sind fünf Minuten üblich.",
+  ],
   "audit-short": [
     "Ereignisse werden {value} aufbewahrt.",
     "Ein Einbruch fällt oft erst nach Wochen auf; dann sagt nichts mehr, wie er geschah.",
