@@ -101,6 +101,7 @@ example-apis: build $(MODULES)
 bench: need build
 	@go run ./bench
 	@go run ./bench -only users -users 1000,1000000
+	@go run ./bench -only import -import 1000000
 
 crash: need build
 	@LATCHKEY_TEST_STRICT=1 go test ./e2e/crash -count=1 -run TestCrash -crash.cycles 200 -crash.for 2s -timeout 3h -v

@@ -71,6 +71,9 @@ func newBench(ctx context.Context, o options, out, progress io.Writer) (*bench, 
 				return b, err
 			}
 		}
+		if slices.Equal(o.only, []string{"import"}) {
+			continue // It makes databases of its own.
+		}
 		for i, users := range o.users {
 			name := engine
 			if i > 0 {
@@ -230,6 +233,7 @@ func (b *bench) run(ctx context.Context) error {
 		{"storm", b.storm},
 		{"users", b.userPages},
 		{"start", b.memoryUnderLoad("hashing", "login", "register", "storm")},
+		{"import", b.takeover},
 	} {
 		if !b.wants(e.name) {
 			continue

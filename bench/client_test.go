@@ -125,6 +125,8 @@ func TestParse(t *testing.T) {
 		{"-rounds 1000", "-rounds"},
 		{"-time 1h", "-time"},
 		{"-clients 0", "-clients"},
+		{"-only import -import 1000000", ""},
+		{"-import 10", "-import"},
 		{"verify", "unexpected argument"},
 	} {
 		_, _, err := parse(strings.Fields(tt.args), &quiet)

@@ -40,6 +40,8 @@ type options struct {
 	// users are the sizes of the databases. The first is the one that all
 	// figures are of; the others are compared with it.
 	users []int
+	// imports is how many users the Django has that is taken over.
+	imports int
 	// binary is a latchkey built before; "" builds one.
 	binary string
 	// folder is where the databases go; "" is the system's temporary one.
@@ -77,8 +79,9 @@ func parse(args []string, stderr io.Writer) (o options, limit string, err error)
 	var engines, only, users string
 	short := flags.Bool("short", false, "2 rounds of 0.5 s instead of 5 of 1.5 s")
 	flags.StringVar(&engines, "engines", "sqlite,postgres", "engines to measure")
-	flags.StringVar(&only, "only", "", "operations to measure: verify,profile,refresh,login,register,storm,users,start (all if empty)")
+	flags.StringVar(&only, "only", "", "operations to measure: verify,profile,refresh,login,register,storm,users,start,import (all if empty)")
 	flags.StringVar(&users, "users", "10000", "users in the database; further numbers are compared with the first")
+	flags.IntVar(&o.imports, "import", 100_000, "users of a Django that are imported")
 	flags.IntVar(&o.clients, "clients", 16, "connections at once")
 	flags.IntVar(&o.rounds, "rounds", 0, "rounds (5, or 2 with -short)")
 	flags.DurationVar(&o.roundTime, "time", 0, "length of a round (1.5s, or 0.5s with -short)")
@@ -107,10 +110,13 @@ func parse(args []string, stderr io.Writer) (o options, limit string, err error)
 	if o.clients < 1 || o.clients > maxClients {
 		return o, "", fmt.Errorf("-clients is 1 to %d", maxClients)
 	}
+	if o.imports < 1000 || o.imports > maxUsers {
+		return o, "", fmt.Errorf("-import is 1000 to %d", maxUsers)
+	}
 	if o.engines, err = words(engines, "sqlite", "postgres"); err != nil {
 		return o, "", fmt.Errorf("-engines: %w", err)
 	}
-	if o.only, err = words(only, "verify", "profile", "refresh", "login", "register", "storm", "users", "start"); err != nil {
+	if o.only, err = words(only, "verify", "profile", "refresh", "login", "register", "storm", "users", "start", "import"); err != nil {
 		return o, "", fmt.Errorf("-only: %w", err)
 	}
 	for field := range strings.SplitSeq(users, ",") {

@@ -110,6 +110,14 @@ func readStat(s string) (parent int, ticks int64, ok bool) {
 	return parent, ticks, true
 }
 
+// peakOf is the most memory that an ended process has held, in bytes.
+func peakOf(s *os.ProcessState) int64 {
+	if usage, ok := s.SysUsage().(*syscall.Rusage); ok {
+		return usage.Maxrss << 10
+	}
+	return 0
+}
+
 // parentOf is the process that started pid.
 func parentOf(pid int) (int, error) {
 	parent, _, err := statOf(strconv.Itoa(pid))
