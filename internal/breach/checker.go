@@ -21,6 +21,8 @@ type Options struct {
 	// nothing against it. Timeout is for its whole answer.
 	RangeURL string
 	Timeout  time.Duration
+	// Private says that the range API may be on a private network.
+	Private bool
 	// Closed refuses a password that could not be looked up. Otherwise it
 	// passes, and the log tells.
 	Closed bool
@@ -47,7 +49,7 @@ func New(o Options) *Checker {
 	}
 	c := &Checker{Options: o}
 	if o.RangeURL != "" {
-		c.ranges = newRanges(o.RangeURL, o.Timeout)
+		c.ranges = newRanges(o.RangeURL, o.Timeout, o.Private)
 	}
 	return c
 }

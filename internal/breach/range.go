@@ -11,7 +11,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -28,41 +27,27 @@ const (
 	maxConns = 8
 )
 
-// CheckRangeURL says what is wrong with the address of a range API: it must be
-// https://, but for a loopback address, where http:// will do.
-func CheckRangeURL(s string) error {
-	u, err := url.Parse(s)
-	switch {
-	case err != nil || u.Host == "" || u.Opaque != "":
-		return errors.New("is not an address such as https://api.pwnedpasswords.com/range/")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return errors.New("has more than scheme, host and path")
-	case u.Scheme == "https":
-		return nil
-	case u.Scheme != "http":
-		return fmt.Errorf("has the scheme %q", u.Scheme)
-	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	if err == nil && ip.IsLoopback() || u.Hostname() == "localhost" {
-		return nil
-	}
-	return errors.New("is plain http to another machine, which could be read and altered on the way")
-}
-
 // ranges asks a range API.
 type ranges struct {
 	base    string
 	timeout time.Duration
+	dialer  *net.Dialer
 	http    *http.Client
 }
 
-func newRanges(base string, timeout time.Duration) *ranges {
+// newRanges asks the API at base, for which CheckRangeURL has nothing against it.
+func newRanges(base string, timeout time.Duration, allowPrivate bool) *ranges {
+	host := ""
+	if u, err := url.Parse(base); err == nil {
+		host = u.Hostname()
+	}
+	dialer := &net.Dialer{Timeout: timeout, ControlContext: reachOf(host, allowPrivate).control}
 	return &ranges{
-		base: strings.TrimSuffix(base, "/") + "/", timeout: timeout,
+		base: strings.TrimSuffix(base, "/") + "/", timeout: timeout, dialer: dialer,
 		http: &http.Client{
 			Transport: &http.Transport{
 				Proxy:       nil, // not that of an environment made for something else
-				DialContext: (&net.Dialer{Timeout: timeout}).DialContext,
+				DialContext: dialer.DialContext,
 				TLSClientConfig: &tls.Config{
 					MinVersion: tls.VersionTLS12,
 				},
@@ -104,6 +89,9 @@ func (r *ranges) has(ctx context.Context, pw string) (bool, error) {
 
 // bare takes the address, in which the digits are, off an error.
 func bare(err error) error {
+	if errors.Is(err, errReach) {
+		return errReach // The rest names the address.
+	}
 	if e := new(url.Error); errors.As(err, &e) {
 		err = e.Err
 	}

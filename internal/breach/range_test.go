@@ -232,7 +232,7 @@ func TestCheckRangeURL(t *testing.T) {
 		"ftp://127.0.0.1/": false, "api.pwnedpasswords.com/range": false, "/range/": false, "https:range": false, "https://": false,
 		"https://user:pass@example.com/": false, "https://example.com/?x": false, "https://example.com/#x": false, "%": false,
 	} {
-		if err := CheckRangeURL(s); (err == nil) != good {
+		if err := CheckRangeURL(s, false); (err == nil) != good {
 			t.Errorf("%q: %v", s, err)
 		}
 	}

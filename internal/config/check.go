@@ -32,7 +32,7 @@ func (l *loader) check() {
 	atMost("timeouts.header", "timeouts.read", c.Timeouts.Header, c.Timeouts.Read)
 
 	if c.Password.RangeURL != "" {
-		if err := breach.CheckRangeURL(c.Password.RangeURL); err != nil {
+		if err := breach.CheckRangeURL(c.Password.RangeURL, c.Password.RangePrivate); err != nil {
 			l.blame("password.range_url", c.origins["password.range_url"], err.Error(), "https://api.pwnedpasswords.com/range/ is the one of Have I Been Pwned")
 		}
 	}

@@ -103,6 +103,7 @@ type Password struct {
 	Filter       string   `key:"filter" default:"" help:"A file of breached passwords, which are refused; latchkey passwords build makes it (docs/passwords.md). It is opened at the start."`
 	RangeURL     string   `key:"range_url" default:"" help:"The address of a range API, such as https://api.pwnedpasswords.com/range/, that is asked whether a new password was in a breach. The first five hex digits of its SHA-1 are sent, nothing else. Empty: nobody is asked."`
 	RangeTimeout Duration `key:"range_timeout" default:"2s" range:"1s-30s" help:"How long it may take to answer."`
+	RangePrivate bool     `key:"range_private" default:"false" help:"Whether the range API may be on a private network, such as a mirror of your own at 10.0.0.7. Otherwise only addresses of the Internet are asked, whatever its name stands for; this machine itself if range_url says localhost or a loopback address."`
 	Unknown      Unknown  `key:"unknown" default:"accept" oneof:"accept refuse" help:"What happens to a new password when the filter or the range API cannot be asked. accept: it passes, and the log tells. refuse: 503, try again later."`
 	Words        []string `key:"words" default:"" help:"Words of your place beside ui.name and the host names: the company, its products. A password that is made of them or of the user's own names, with digits and signs around (acme2026!), is refused."`
 	AllowNumeric bool     `key:"allow_numeric" default:"false" help:"Whether a password may be digits alone. Django and the guide refuse it."`

@@ -14,7 +14,7 @@ import (
 // taken at the next start.
 func openBreach(cfg *config.Config, log *slog.Logger, now func() time.Time) (*breach.Checker, error) {
 	o := breach.Options{
-		RangeURL: cfg.Password.RangeURL, Timeout: cfg.Password.RangeTimeout.Std(),
+		RangeURL: cfg.Password.RangeURL, Timeout: cfg.Password.RangeTimeout.Std(), Private: cfg.Password.RangePrivate,
 		Closed: cfg.Password.Unknown == config.UnknownRefuse, Log: log, Now: now,
 	}
 	if cfg.Password.Filter != "" {
