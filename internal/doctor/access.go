@@ -19,6 +19,15 @@ const (
 	idleAdmin      = 90 * day
 )
 
+// The bounds beyond which limits on attempts are told of.
+const (
+	mostAccount = 20
+	mostAddress = 300
+	mostEmails  = 100
+	mostBurst   = 1000
+	leastWindow = 5 * time.Minute
+)
+
 var accessChecks = []check{
 	{
 		id: "registration-roles", severity: Error, title: "The roles that anybody may register with",
@@ -44,6 +53,32 @@ var accessChecks = []check{
 		do:   "LATCHKEY_THROTTLE_ENABLED=true",
 		judge: func(f *Facts) answer {
 			return when(!f.Config.Throttle.Enabled)
+		},
+	},
+	{
+		id: "throttle-loose", severity: Warning, title: "How many attempts are let pass",
+		what: "Limits on attempts are set wider than is usual: {settings}.",
+		why:  "More passwords, and more addresses, can be tried before anybody is stopped.",
+		mend: "Go back to the defaults; known devices and sessions are counted apart, so people are seldom in each other's way.",
+		do:   "LATCHKEY_THROTTLE_ACCOUNT=10",
+		judge: func(f *Facts) answer {
+			t := f.Config.Throttle
+			var wide []string
+			for _, s := range []struct {
+				name string
+				is   bool
+			}{
+				{"throttle.account", t.Account > mostAccount},
+				{"throttle.address", t.Address > mostAddress},
+				{"throttle.emails", t.Emails > mostEmails},
+				{"throttle.window", t.Window.Std() < leastWindow},
+				{"throttle.burst", t.Burst > mostBurst},
+			} {
+				if s.is {
+					wide = append(wide, s.name)
+				}
+			}
+			return when(len(wide) > 0, "settings", few(wide))
 		},
 	},
 	{
@@ -127,6 +162,17 @@ var accessChecks = []check{
 		do:   "LATCHKEY_LOG_LEVEL=info",
 		judge: func(f *Facts) answer {
 			return when(f.Config.Log.Level == "debug")
+		},
+	},
+	{
+		id: "log-quiet", severity: Warning, title: "Whether requests are logged",
+		what: "log.level is {level}: requests leave no line.",
+		why:  "Refused, throttled and verified requests are told by their line alone; what the audit trail has not is lost.",
+		mend: "Go back to info.",
+		do:   "LATCHKEY_LOG_LEVEL=info",
+		judge: func(f *Facts) answer {
+			level := f.Config.Log.Level
+			return when(level == "warn" || level == "error", "level", level)
 		},
 	},
 	{

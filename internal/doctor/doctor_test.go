@@ -50,7 +50,7 @@ func healthy(t *testing.T, engine string) *Facts {
 		"LATCHKEY_LISTEN=0.0.0.0:8443", "LATCHKEY_PUBLIC_URL=https://auth.example.com", "LATCHKEY_HOSTS=auth.example.com",
 		"LATCHKEY_CORS_ORIGINS=https://app.example.com", "LATCHKEY_DOCS_PUBLIC=false", "LATCHKEY_PROXY_TRUSTED=10.1.2.3",
 		"LATCHKEY_SIGNING_KEY=" + random(48), "LATCHKEY_KEYS_SEAL_KEY=" + random(32),
-		"LATCHKEY_TLS_CERT=cert.pem", "LATCHKEY_TLS_KEY=key.pem",
+		"LATCHKEY_TLS_CERT=cert.pem", "LATCHKEY_TLS_KEY=key.pem", "LATCHKEY_PASSWORD_FILTER=breached.filter",
 	}
 	condition := &auth.Condition{Schema: 5, Known: 5}
 	f := &Facts{
@@ -64,6 +64,7 @@ func healthy(t *testing.T, engine string) *Facts {
 			},
 			KeyMode: 0o640,
 		},
+		Filter: Filter{Made: today.Add(-30 * day)},
 		Database: Database{
 			Condition: condition, Read: true, AnyUser: true, Newest: today.Add(-time.Minute),
 			Keys: []auth.Key{{
@@ -135,21 +136,38 @@ func provocations(t *testing.T) map[string]provocation {
 
 		"registration-roles": env("LATCHKEY_REGISTRATION_ROLES=client,manager"),
 		"throttle-off":       env("LATCHKEY_THROTTLE_ENABLED=false"),
-		"reuse-tolerant":     env("LATCHKEY_TOKENS_REUSE=tolerant"),
-		"access-long":        env("LATCHKEY_TOKENS_ACCESS=25h"),
-		"refresh-long":       env("LATCHKEY_TOKENS_REFRESH=31d", "LATCHKEY_TOKENS_SESSION_MAX=90d"),
-		"session-long":       env("LATCHKEY_TOKENS_SESSION_MAX=91d"),
-		"confirm-off":        env("LATCHKEY_SESSIONS_CONFIRM_FOR=0s"),
-		"audit-short":        env("LATCHKEY_AUDIT_RETENTION=29d"),
-		"docs-public":        env("LATCHKEY_LISTEN=:8000"),
-		"log-debug":          env("LATCHKEY_LOG_LEVEL=debug"),
-		"admin-none":         both(func(f *Facts) { f.Database.Admins = nil }),
-		"admin-single":       both(func(f *Facts) { f.Database.Admins = f.Database.Admins[:1] }),
-		"admins-idle":        both(func(f *Facts) { f.Database.Admins[0].LastLogin = today.Add(-91 * day) }),
+		"throttle-loose":     env("LATCHKEY_THROTTLE_ADDRESS=1000000"),
+		"log-quiet":          env("LATCHKEY_LOG_LEVEL=warn"),
+
+		"django-settings-left": both(func(f *Facts) {
+			path := filepath.Join(t.TempDir(), "simplejwt.json")
+			if err := os.WriteFile(path, []byte(`{"REFRESH_TOKEN_LIFETIME": 86400}`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			f.Config = load(t, nil, "LATCHKEY_DJANGO_SETTINGS="+path, "LATCHKEY_SIGNING_KEY="+random(48))
+			f.Database.Taken = today.Add(-50 * time.Hour)
+		}),
+
+		"breach-none":            env("LATCHKEY_LISTEN=:8000"),
+		"breach-filter-unusable": both(func(f *Facts) { f.Filter.Problem = "no such file" }),
+		"breach-filter-old":      both(func(f *Facts) { f.Filter.Made = today.Add(-366 * day) }),
+		"breach-range-passes":    env("LATCHKEY_PASSWORD_RANGE_URL=https://api.pwnedpasswords.com/range/"),
+		"reuse-tolerant":         env("LATCHKEY_TOKENS_REUSE=tolerant"),
+		"access-long":            env("LATCHKEY_TOKENS_ACCESS=25h"),
+		"refresh-long":           env("LATCHKEY_TOKENS_REFRESH=31d", "LATCHKEY_TOKENS_SESSION_MAX=90d"),
+		"session-long":           env("LATCHKEY_TOKENS_SESSION_MAX=91d"),
+		"confirm-off":            env("LATCHKEY_SESSIONS_CONFIRM_FOR=0s"),
+		"audit-short":            env("LATCHKEY_AUDIT_RETENTION=29d"),
+		"docs-public":            env("LATCHKEY_LISTEN=:8000"),
+		"log-debug":              env("LATCHKEY_LOG_LEVEL=debug"),
+		"admin-none":             both(func(f *Facts) { f.Database.Admins = nil }),
+		"admin-single":           both(func(f *Facts) { f.Database.Admins = f.Database.Admins[:1] }),
+		"admins-idle":            both(func(f *Facts) { f.Database.Admins[0].LastLogin = today.Add(-91 * day) }),
 
 		"listen-plain":             env("LATCHKEY_LISTEN=0.0.0.0:8000"),
 		"public-url-plain":         env("LATCHKEY_PUBLIC_URL=http://auth.example.com"),
 		"cookies-insecure":         env("LATCHKEY_PROXY_TRUSTED=127.0.0.1"),
+		"https-unserved":           env("LATCHKEY_PUBLIC_URL=https://auth.example.com"),
 		"public-url-missing":       env("LATCHKEY_LISTEN=:443", "LATCHKEY_TLS_CERT=c", "LATCHKEY_TLS_KEY=k"),
 		"hosts-empty":              env("LATCHKEY_PUBLIC_URL=https://auth.example.com"),
 		"hosts-lack-public":        env("LATCHKEY_PUBLIC_URL=https://auth.example.com", "LATCHKEY_HOSTS=login.example.com"),
@@ -207,14 +225,15 @@ func provocations(t *testing.T) map[string]provocation {
 		"postgres-archive-off":       set("archive_mode", "off"),
 		"postgres-archive-failing":   pg(func(p *auth.PostgresCondition) { p.LastArchiveFailed = today }),
 
-		"hash-slow":  both(func(f *Facts) { f.Hash = 501 * time.Millisecond }),
-		"hash-fast":  both(func(f *Facts) { f.Hash = 24 * time.Millisecond }),
-		"memory-low": both(func(f *Facts) { f.Machine.Memory = 128 << 20 }),
-		"root":       both(func(f *Facts) { f.Machine.Root = true }),
-		"open-files": both(func(f *Facts) { f.Machine.OpenFiles = 1024 }),
-		"core-dumps": both(func(f *Facts) { f.Machine.CoreDumps = true }),
-		"swap":       both(func(f *Facts) { f.Machine.Swapping = true }),
-		"processors": both(func(f *Facts) { f.Machine.Threads = 8 }),
+		"hash-slow":         both(func(f *Facts) { f.Hash = 501 * time.Millisecond }),
+		"hash-fast":         both(func(f *Facts) { f.Hash = 24 * time.Millisecond }),
+		"memory-low":        both(func(f *Facts) { f.Machine.Memory = 128 << 20 }),
+		"root":              both(func(f *Facts) { f.Machine.Root = true }),
+		"open-files":        both(func(f *Facts) { f.Machine.OpenFiles = 1024 }),
+		"connections-files": both(func(f *Facts) { f.Machine.OpenFiles = 10_300 }),
+		"core-dumps":        both(func(f *Facts) { f.Machine.CoreDumps = true }),
+		"swap":              both(func(f *Facts) { f.Machine.Swapping = true }),
+		"processors":        both(func(f *Facts) { f.Machine.Threads = 8 }),
 	}
 }
 

@@ -37,6 +37,7 @@ type Facts struct {
 	Folder   Folder
 	Secrets  []File // those that the configuration names
 	TLS      Certificate
+	Filter   Filter
 	Database Database
 }
 
@@ -104,6 +105,9 @@ type Database struct {
 	Admins      []auth.User // the active ones, 100 at most
 	AnyUser     bool
 	Newest      time.Time // of what was written down
+	// Taken is when something of Django's was last taken over: an import, or the
+	// first use of a token. Zero for never, or where it is not asked.
+	Taken time.Time
 	// Formats is nil where they were not counted.
 	Formats map[auth.PasswordFormat]int64
 }
@@ -143,6 +147,7 @@ func Gather(ctx context.Context, o Options) *Facts {
 		Machine: machine(),
 		Secrets: secretFiles(o.Config),
 		TLS:     certificate(o.Config.TLS),
+		Filter:  filter(o.Config.Password.Filter),
 	}
 	f.Machine.Threads = runtime.GOMAXPROCS(0)
 	if !o.Config.Database.IsPostgres() {
@@ -183,6 +188,21 @@ func ask(ctx context.Context, o Options) (d Database) {
 		},
 		func() (err error) { users, err = read.Users(ctx, auth.UserFilter{Limit: 1}); return err },
 		func() (err error) { events, err = read.Audit(ctx, auth.AuditFilter{Limit: 1}); return err },
+		func() error {
+			if o.Config.SimpleJWT() == nil {
+				return nil
+			}
+			for _, kind := range []auth.EventKind{auth.EventImported, auth.EventSessionAdopted} {
+				last, err := read.Audit(ctx, auth.AuditFilter{Kind: kind, Limit: 1})
+				if err != nil {
+					return err
+				}
+				if len(last) > 0 && last[0].At.After(d.Taken) {
+					d.Taken = last[0].At
+				}
+			}
+			return nil
+		},
 		func() (err error) {
 			if o.CountFormats {
 				d.Formats, err = read.PasswordFormats(ctx)

@@ -101,7 +101,7 @@ func pairs(list []string) map[string]string {
 
 // checks is the table, in the order of the page.
 func checks() []check {
-	return slices.Concat(keyChecks, accessChecks, networkChecks, dataChecks, postgresChecks, machineChecks)
+	return slices.Concat(keyChecks, accessChecks, breachChecks, networkChecks, dataChecks, postgresChecks, machineChecks)
 }
 
 // Judge gives the outcome of every check that could be made, the worst first.

@@ -23,6 +23,24 @@ const keyAge = 365 * 24 * time.Hour
 
 var keyChecks = []check{
 	{
+		id: "django-settings-left", severity: Notice, title: "Whether django.settings is still needed",
+		what: "django.settings is set, and for {days} days nothing of Django's has been taken over: every token that it minted before has expired.",
+		why:  "While it is set, tokens are accepted that this server has not minted, and whoever has the key of the Django can mint them.",
+		mend: "If nobody goes back to the Django, take it out, and turn the key.",
+		do:   "latchkey key use",
+		judge: func(f *Facts) answer {
+			jwt := f.Config.SimpleJWT()
+			if jwt == nil {
+				return fine()
+			}
+			if f.Database.Taken.IsZero() {
+				return skip()
+			}
+			since := f.Now.Sub(f.Database.Taken)
+			return when(since > max(jwt.Access, jwt.Refresh)+jwt.Leeway+day, "days", days(since))
+		},
+	},
+	{
 		id: "signing-key-short", severity: Error, title: "The length of the signing key",
 		what: "A key that tokens are signed with has {bytes} bytes; HS256 wants 32 at least.",
 		why:  "Whoever has one token can try keys as fast as their hardware allows, and with the key sign in as anybody.",

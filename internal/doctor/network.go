@@ -50,6 +50,19 @@ var networkChecks = []check{
 		},
 	},
 	{
+		id: "https-unserved", severity: Warning, title: "Who has the certificate",
+		what: "public_url is https, but there is no tls.cert and no proxy is named.",
+		why:  "Browsers are told to come by TLS alone (Strict-Transport-Security) and cookies are Secure: without TLS in front nobody signs in by cookie, and behind a proxy that is not named all clients count as one.",
+		mend: "Name the proxy that has the certificate, or give this server one.",
+		do:   "LATCHKEY_PROXY_TRUSTED=127.0.0.1",
+		judge: func(f *Facts) answer {
+			if !f.Config.Secure() {
+				return skip()
+			}
+			return when(f.Config.TLS.Cert == "" && len(f.Config.Proxy.Trusted) == 0)
+		},
+	},
+	{
 		id: "public-url-missing", severity: Warning, title: "Whether the server knows its own address",
 		what: "public_url is not set.",
 		why:  "Links to this server are then made from the address of each request, which the client chooses.",

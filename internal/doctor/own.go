@@ -9,11 +9,14 @@ import (
 )
 
 const (
-	// hashFast and hashSlow bound how long a password should take to hash.
+	// hashFast and SlowHash bound how long a password should take to hash.
 	hashFast = 25 * time.Millisecond
-	hashSlow = 500 * time.Millisecond
+	// SlowHash is from when on sign-ins are too few.
+	SlowHash = 500 * time.Millisecond
 	// besides is the memory that a server needs beside its hashes.
 	besides = 64 << 20
+	// otherFiles is what the server keeps open beside connections of clients.
+	otherFiles = 128
 	// leastFiles is how many connections and files a server should be let open.
 	leastFiles = 4096
 )
@@ -28,7 +31,7 @@ var machineChecks = []check{
 			if f.Hash == 0 {
 				return skip()
 			}
-			return when(f.Hash > hashSlow, "ms", strconv.FormatInt(f.Hash.Milliseconds(), 10), "rate", rate(f))
+			return when(f.Hash > SlowHash, "ms", strconv.FormatInt(f.Hash.Milliseconds(), 10), "rate", rate(f))
 		},
 	},
 	{
@@ -86,6 +89,20 @@ var machineChecks = []check{
 				return skip()
 			}
 			return when(f.Machine.OpenFiles < leastFiles, "files", strconv.FormatInt(f.Machine.OpenFiles, 10))
+		},
+	},
+	{
+		id: "connections-files", severity: Warning, title: "Whether the limit of connections fits that of files",
+		what: "limits.connections is {connections}, but the process may have only {files} files and connections open.",
+		why:  "It takes fewer connections than you have set; beyond them those that wait are closed.",
+		mend: "Raise the limit of open files, or lower limits.connections so that you know what it is.",
+		do:   "LimitNOFILE=65536",
+		judge: func(f *Facts) answer {
+			if !f.Running || f.Machine.OpenFiles == 0 {
+				return skip()
+			}
+			return when(int64(f.Config.Limits.Connections)+otherFiles > f.Machine.OpenFiles,
+				"connections", strconv.Itoa(f.Config.Limits.Connections), "files", strconv.FormatInt(f.Machine.OpenFiles, 10))
 		},
 	},
 	{

@@ -59,6 +59,51 @@ export const de: Record<string, FindingText> = {
     "Passwörter lassen sich ohne Grenze durchprobieren, und jeder Versuch kostet diese Maschine einen Hash.",
     "Einschalten.",
   ],
+  "throttle-loose": [
+    "Die Grenzen für Versuche sind weiter gestellt als üblich: {settings}.",
+    "So lassen sich mehr Passwörter und mehr Adressen probieren, ehe jemand aufgehalten wird.",
+    "Zu den Vorgaben zurück; bekannte Geräte und Sitzungen zählen für sich, also stören Menschen einander selten.",
+  ],
+  "log-quiet": [
+    "log.level ist {level}: Anfragen hinterlassen keine Zeile.",
+    "Von abgewiesenen, gebremsten und geprüften Anfragen zeugt nur ihre Zeile; was das Protokoll nicht hat, ist verloren.",
+    "Zu info zurück.",
+  ],
+  "django-settings-left": [
+    "django.settings ist gesetzt, und seit {days} Tagen wurde nichts von Django übernommen: Jedes Token, das es vorher ausgestellt hat, ist abgelaufen.",
+    "Solange es gesetzt ist, gelten Token, die dieser Server nicht ausgestellt hat, und wer den Schlüssel des Django hat, kann sie ausstellen.",
+    "Geht niemand mehr zu Django zurück: herausnehmen und den Schlüssel wechseln.",
+  ],
+  "breach-none": [
+    "Weder password.filter noch password.range_url ist gesetzt.",
+    "Menschen wählen Passwörter, die anderswo schon erbeutet wurden, und die probieren Angreifer zuerst.",
+    "Einen Filter aus der veröffentlichten Liste bauen oder eine Range-API fragen lassen.",
+  ],
+  "breach-filter-unusable": [
+    "password.filter ist nicht zu gebrauchen: {problem}.",
+    "Damit startet der Server nicht.",
+    "Neu bauen oder den Pfad berichtigen.",
+  ],
+  "breach-filter-old": [
+    "Der Filter der erbeuteten Passwörter ist {days} Tage alt.",
+    "Was seither erbeutet wurde, steht nicht darin.",
+    "Aus der aktuellen Liste neu bauen; der Server nimmt die neue Datei beim nächsten Start.",
+  ],
+  "breach-range-passes": [
+    "Solange die Range-API nicht zu fragen ist, geht jedes Passwort durch: password.unknown ist accept, und es gibt keinen Filter.",
+    "Wer den Server von ihr fernhält oder ihren Ausfall abwartet, bekommt ein erbeutetes Passwort durch.",
+    "Einen Filter danebenstellen, der auf dieser Maschine gelesen wird, oder abweisen, was nicht nachgeschlagen werden konnte.",
+  ],
+  "https-unserved": [
+    "public_url ist https, aber es gibt kein tls.cert, und kein Proxy ist genannt.",
+    "Browser sollen nur per TLS kommen (Strict-Transport-Security), und Cookies sind Secure: Ohne TLS davor meldet sich niemand per Cookie an, und hinter einem Proxy, der nicht genannt ist, zählen alle Clients als einer.",
+    "Den Proxy nennen, der das Zertifikat hat, oder diesem Server eines geben.",
+  ],
+  "connections-files": [
+    "limits.connections ist {connections}, aber der Prozess darf nur {files} Dateien und Verbindungen offen haben.",
+    "Er nimmt weniger Verbindungen an, als eingestellt ist; darüber hinaus werden wartende geschlossen.",
+    "Die Grenze der offenen Dateien anheben oder limits.connections senken, damit man weiß, was gilt.",
+  ],
   "reuse-tolerant": [
     "tokens.reuse ist tolerant.",
     "Ein gestohlenes Refresh-Token kann eine Weile neben seinem Besitzer leben, ohne dass es auffällt.",

@@ -1,0 +1,64 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/config"
+	"github.com/latchkey-auth/latchkey/internal/store/sqlite"
+)
+
+// A hash that was measured in a rush is measured again before anybody is told
+// that the machine is slow, and the least counts.
+func TestHashIsMeasuredAgain(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	db, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "a.db"), Now: time.Now, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	r := newRounds(config.Default(), db, func() bool { return false }, log, time.Now)
+	took, measured := 900*time.Millisecond, 0
+	r.hashing = func(context.Context) time.Duration {
+		measured++
+		return took
+	}
+	severity := func() string {
+		t.Helper()
+		r.at = time.Time{} // What was said is old.
+		d, err := r.tell(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range d.Findings {
+			if f.ID == "hash-slow" {
+				return f.Severity
+			}
+		}
+		return ""
+	}
+	if got := severity(); got != "" || measured != 0 {
+		t.Errorf("before the first time: %q, measured %d times", got, measured)
+	}
+	r.measure(t.Context())
+	if got := severity(); got != "warning" || measured != 2 {
+		t.Errorf("in the rush: %q, measured %d times", got, measured)
+	}
+	took = 60 * time.Millisecond
+	if got := severity(); got != "ok" || measured != 3 {
+		t.Errorf("after it: %q, measured %d times", got, measured)
+	}
+	took = 900 * time.Millisecond
+	r.measure(t.Context())
+	if got := severity(); got != "ok" || measured != 4 || r.hash.Load() != int64(60*time.Millisecond) {
+		t.Errorf("in the next rush: %q, measured %d times, kept %v", got, measured, time.Duration(r.hash.Load()))
+	}
+	took = 0 // It could not be told.
+	r.measure(t.Context())
+	if r.hash.Load() != int64(60*time.Millisecond) {
+		t.Errorf("kept %v", time.Duration(r.hash.Load()))
+	}
+}
