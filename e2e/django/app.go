@@ -30,7 +30,7 @@ var python struct {
 }
 
 // modules are what the application needs.
-const modules = "import django, rest_framework, rest_framework_simplejwt, corsheaders, gunicorn, argon2, bcrypt, psycopg2, MySQLdb"
+const modules = "import django, rest_framework, rest_framework_simplejwt, corsheaders, gunicorn, argon2, bcrypt, psycopg2, MySQLdb, cryptography"
 
 // Python gives an interpreter that has Django. Without one the test is skipped,
 // or fails where that is not allowed.

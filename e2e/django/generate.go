@@ -14,6 +14,7 @@ import (
 // schema is what Django 3.2 makes of the application's models, but for what
 // plays no part here.
 const schema = `
+CREATE TABLE django_migrations (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, app varchar(255) NOT NULL, name varchar(255) NOT NULL, applied datetime NOT NULL);
 CREATE TABLE accounts_user (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, password varchar(128) NOT NULL, last_login datetime NULL,
 	is_superuser bool NOT NULL, email varchar(254) NOT NULL UNIQUE, first_name varchar(150) NOT NULL, last_name varchar(150) NOT NULL,
 	phone varchar(20) NOT NULL, role varchar(20) NOT NULL, is_active bool NOT NULL, is_staff bool NOT NULL,

@@ -3,11 +3,13 @@ package django
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -157,4 +159,108 @@ func digest(t *testing.T, s auth.Store) string {
 		t.Error(err)
 	}
 	return strings.ToLower(hex.EncodeToString(h.Sum(nil)[:8]))
+}
+
+// TestExportKilled: an export that is killed at any time and run again leaves
+// there what one does that nobody disturbed. Everybody is made anew, in a Django
+// that was put back empty.
+func TestExportKilled(t *testing.T) {
+	source := filepath.Join(t.TempDir(), "django.sqlite3")
+	if err := Generate(t.Context(), source, *rowsFlag); err != nil {
+		t.Fatal(err)
+	}
+	n := node.New(t)
+	if r := importFrom(t, n, source); r.Inserted != int64(*rowsFlag) {
+		t.Fatalf("imported %+v", r)
+	}
+	// Each export begins with what Latchkey knew after the import.
+	kept := filepath.Join(t.TempDir(), "kept")
+	if err := os.CopyFS(kept, os.DirFS(n.Data)); err != nil {
+		t.Fatal(err)
+	}
+	empty := func() string {
+		name := filepath.Join(t.TempDir(), "empty.sqlite3")
+		if err := Generate(t.Context(), name, 0); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	undisturbed := empty()
+	first := exportTo(t, n, undisturbed, "--missing", "insert")
+	took := time.Duration(first.Seconds * float64(time.Second))
+	if first.Inserted != int64(*rowsFlag) || first.Blacklisted < int64(*rowsFlag/3/2) || len(first.Problems) > 0 {
+		t.Fatalf("undisturbed: %+v", first)
+	}
+	want := contents(t, undisturbed)
+
+	target := empty()
+	if err := os.RemoveAll(n.Data); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(n.Data, os.DirFS(kept)); err != nil {
+		t.Fatal(err)
+	}
+	kills := 0
+	for range 4 {
+		cmd := exec.Command(node.Build(t), "django", "export", "--json", "--to", target, "--missing", "insert")
+		cmd.Env, cmd.Dir = n.Env(), filepath.Dir(n.Data)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() { _ = cmd.Wait(); close(ended) }()
+		select {
+		case <-ended:
+		case <-time.After(time.Duration(float64(took) * (0.1 + 0.6*rand.Float64()))):
+			_ = cmd.Process.Signal(syscall.SIGKILL)
+			<-ended
+			kills++
+		}
+	}
+	last := exportTo(t, n, target, "--missing", "insert")
+	if last.Inserted+last.Changed+last.Unchanged != int64(*rowsFlag) || last.Changed > 0 || len(last.Problems) > 0 {
+		t.Errorf("resumed: %+v", last)
+	}
+	if got := contents(t, target); got != want {
+		t.Errorf("the result differs: %s, undisturbed %s", got, want)
+	}
+	if again := exportTo(t, n, target, "--missing", "insert"); again.wrote() > 0 {
+		t.Errorf("the next export writes %+v", again)
+	}
+	t.Logf("%d rows, undisturbed in %v; killed %d times, the last run inserted %d", *rowsFlag, took.Round(time.Millisecond), kills, last.Inserted)
+}
+
+// contents is a hash over what an export writes, but for when and in which order.
+func contents(t *testing.T, name string) string {
+	t.Helper()
+	db, err := sql.Open("sqlite", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	h := sha256.New()
+	for _, query := range []string{
+		`SELECT quote(id) || quote(email) || quote(password) || quote(last_login) || quote(is_superuser) || quote(first_name) || quote(last_name) || quote(phone)
+			|| quote(role) || quote(is_active) || quote(is_staff) || quote(created_at) || quote(updated_at) FROM accounts_user ORDER BY id`,
+		`SELECT quote(o.jti) || quote(o.user_id) || quote(o.expires_at) FROM token_blacklist_outstandingtoken o
+			JOIN token_blacklist_blacklistedtoken b ON b.token_id = o.id ORDER BY o.jti`,
+		`SELECT COUNT(*) || '' FROM token_blacklist_outstandingtoken`,
+	} {
+		rows, err := db.QueryContext(t.Context(), query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var line string
+			if err := rows.Scan(&line); err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintln(h, line)
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
