@@ -98,7 +98,7 @@ func minted(raw string) string {
 // LESSON 16, 18
 // ROW 7
 func TestRefreshAgainst(t *testing.T) {
-	for name, start := range clusters(t, "LATCHKEY_THROTTLE_ENABLED=false", "LATCHKEY_LOG_LEVEL=error") {
+	for name, start := range clusters(t, "LATCHKEY_THROTTLE_ENABLED=false", "LATCHKEY_LOG_LEVEL=error", "LATCHKEY_SESSIONS_CONFIRM_FOR=0s") {
 		t.Run(name, func(t *testing.T) {
 			nodes := start(t)
 			ctx := t.Context()
