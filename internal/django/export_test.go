@@ -438,7 +438,7 @@ func TestExportBrokenOff(t *testing.T) {
 	h.add(1, "u1@example.com")
 	h.run(nil)
 	h.change(1, auth.UserChange{Phone: ptr("+1"), Password: ptr(argon)})
-	n := h.insert("new@example.com", auth.NewUser{Role: auth.RoleManager})
+	n, m := h.insert("new@example.com", auth.NewUser{Role: auth.RoleManager}), h.insert("newer@example.com", auth.NewUser{Role: auth.RoleManager})
 	noted, err := h.store.Read().ImportBases(t.Context(), []int64{1})
 	if err != nil {
 		t.Fatal(err)
@@ -455,9 +455,16 @@ func TestExportBrokenOff(t *testing.T) {
 	// Noted now: what is changed there from here on is not overwritten.
 	h.exec(`UPDATE accounts_user SET phone = 'theirs'`)
 	h.change(1, auth.UserChange{FirstName: ptr("Ours")})
+	// One of whom nothing was noted is who they are by when they were made; but
+	// then nobody knows who has changed what.
+	h.update(func(tx auth.Tx) error {
+		return tx.SetBases(t.Context(), []auth.ImportBase{{UserID: m.ID, Base: []byte("nothing that can be read")}})
+	})
+	h.change(m.ID, auth.UserChange{Password: ptr(argon + "x")})
 	h.export(nil)
 	h.wantThere(1, map[string]string{"phone": "theirs", "first_name": "Ours"})
 	h.wantThere(n.ID, map[string]string{"phone": "theirs"})
+	h.wantProblems(map[int64]string{m.ID: "changed"})
 }
 
 // TestExportRoles writes each role so that the rules read it again.
@@ -671,6 +678,14 @@ func TestExportRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		case c.want != "" && !slices.Equal(before, after):
 			t.Errorf("%s: something was written", name)
+		case c.want == "":
+			// As if it had been broken off before that was noted.
+			h.update(func(tx auth.Tx) error {
+				return tx.SetBases(t.Context(), []auth.ImportBase{{UserID: 1, Base: []byte("nothing")}})
+			})
+			if r, err := h.tryExport(c.change); err != nil || r.Unchanged != 1 || len(h.problems) > 0 {
+				t.Errorf("%s, once more: %+v %+v (%v)", name, r, h.problems, err)
+			}
 		}
 	}
 	for name, content := range map[string]string{"dump.json": "[]", "text": "hello"} {

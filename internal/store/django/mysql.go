@@ -51,6 +51,10 @@ var mysqlEngine = engine{
 		// checks (MySQL's and MariaDB's).
 		return errors.As(err, &e) && slices.Contains([]uint16{1048, 1062, 1264, 1265, 1292, 1364, 1366, 1406, 1451, 1452, 3819, 4025}, e.Number)
 	},
+	again: func(err error) bool {
+		var e *mysql.MySQLError
+		return errors.As(err, &e) && e.Number == 1213
+	},
 	lastID:  mysqlLastID,
 	raiseID: mysqlRaiseID,
 }

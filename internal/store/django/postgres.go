@@ -46,6 +46,10 @@ var postgresEngine = engine{
 		var e *pgconn.PgError
 		return errors.As(err, &e) && (strings.HasPrefix(e.Code, "22") || strings.HasPrefix(e.Code, "23"))
 	},
+	again: func(err error) bool {
+		var e *pgconn.PgError
+		return errors.As(err, &e) && (e.Code == "40P01" || e.Code == "40001")
+	},
 	lastID:  postgresLastID,
 	raiseID: postgresRaiseID,
 }

@@ -37,7 +37,10 @@ type engine struct {
 	// is the first column.
 	passOver string
 	// fault reports whether an error is that of a row's values.
-	fault   func(error) bool
+	fault func(error) bool
+	// again reports whether a transaction that failed so is worth another try: it
+	// was chosen to end a deadlock.
+	again   func(error) bool
 	lastID  func(ctx context.Context, c conn, t Table) (int64, error)
 	raiseID func(ctx context.Context, c conn, t Table, past int64) error
 }

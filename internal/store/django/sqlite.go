@@ -44,6 +44,7 @@ var sqliteEngine = engine{
 			return false
 		}
 	},
+	again:   func(error) bool { return false },
 	lastID:  sqliteLastID,
 	raiseID: sqliteRaiseID,
 }

@@ -28,7 +28,8 @@ type Target interface {
 	LastID(ctx context.Context, t Table) (int64, error)
 	// RaiseID makes new rows' ids larger than past.
 	RaiseID(ctx context.Context, t Table, past int64) error
-	// Write runs fn in a transaction and commits it if fn returns nil.
+	// Write runs fn in a transaction and commits it if fn returns nil. fn may run
+	// more than once: after a deadlock with Django.
 	Write(ctx context.Context, fn func(Writer) error) error
 }
 
@@ -156,6 +157,16 @@ func (t *target) RaiseID(ctx context.Context, table Table, past int64) error {
 
 // Write implements Target.
 func (t *target) Write(ctx context.Context, fn func(Writer) error) error {
+	const tries = 5
+	for n := 1; ; n++ {
+		err := t.write(ctx, fn)
+		if err == nil || n == tries || ctx.Err() != nil || !t.again(err) {
+			return err
+		}
+	}
+}
+
+func (t *target) write(ctx context.Context, fn func(Writer) error) error {
 	tx, err := t.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin to write: %w", err)
