@@ -190,7 +190,7 @@ export type EventList = {
   results: Event[];
 };
 
-export type EventKind = "registered" | "logged_in" | "login_failed" | "logged_out" | "reuse_detected" | "session_revoked" | "session_limit" | "session_adopted" | "password_changed" | "confirmed" | "role_changed" | "profile_changed" | "activated" | "deactivated" | "user_created" | "user_deleted" | "user_changed" | "signed_out" | "reset_link_made" | "password_reset" | "set_up" | "service_key_changed" | "key_changed" | "all_sessions_ended" | "restored" | "address_blocked" | "guesses_ended" | "throttle_lifted" | "imported" | "access_refused" | "bypass_refused" | "exported";
+export type EventKind = "registered" | "logged_in" | "login_failed" | "logged_out" | "reuse_detected" | "session_revoked" | "session_limit" | "session_adopted" | "password_changed" | "confirmed" | "role_changed" | "profile_changed" | "activated" | "deactivated" | "user_created" | "user_deleted" | "user_changed" | "signed_out" | "reset_link_made" | "password_reset" | "set_up" | "service_key_changed" | "key_changed" | "all_sessions_ended" | "restored" | "address_blocked" | "guesses_ended" | "throttle_lifted" | "imported" | "taken_over" | "access_refused" | "bypass_refused" | "exported";
 
 /** A user as administrators see them. */
 export type Account = {

@@ -120,7 +120,9 @@ func (c *djangoShadowCommand) shadow(p *program, cfg *config.Config, data string
 	}
 	defer func() {
 		stop()
-		_ = <-ended // It was told to.
+		if err := <-ended; err != nil {
+			log.Error("the Latchkey that was asked ended badly", "error", err)
+		}
 	}()
 
 	names := takeover.Names{Type: "token_type", ID: "jti", User: "user_id"}
@@ -197,7 +199,7 @@ func copied(cfg *config.Config, data string) *config.Config {
 	own := *cfg
 	own.Listen, own.Data, own.Database = "127.0.0.1:0", data, ""
 	own.TLS, own.UI.Enabled = config.TLS{}, false
-	own.Password.RangeURL = ""
+	own.Password.RangeURL, own.Django.Upstream = "", ""
 	// The proxy says who the client is.
 	own.Proxy.Trusted = append(slices.Clone(cfg.Proxy.Trusted), netip.MustParsePrefix("127.0.0.1/32"))
 	return &own

@@ -41,6 +41,7 @@ const (
 	EventGuessesEnded   EventKind = "guesses_ended"
 	EventThrottleLifted EventKind = "throttle_lifted"
 	EventImported       EventKind = "imported"
+	EventTakenOver      EventKind = "taken_over"
 	// EventAccessRefused: somebody asked for what their role may not do.
 	EventAccessRefused EventKind = "access_refused"
 	// EventBypassRefused: somebody tried to get around a control.
@@ -81,7 +82,7 @@ func EventKinds() []EventKind {
 		EventSessionLimit, EventSessionAdopted, EventPasswordChanged, EventConfirmed, EventRoleChanged, EventProfileChanged,
 		EventActivated, EventDeactivated, EventUserCreated, EventUserDeleted, EventUserChanged, EventSignedOut,
 		EventResetLink, EventPasswordReset, EventSetUp, EventServiceKey, EventKeyChanged, EventAllSessionsEnd,
-		EventRestored, EventAddressBlocked, EventGuessesEnded, EventThrottleLifted, EventImported,
+		EventRestored, EventAddressBlocked, EventGuessesEnded, EventThrottleLifted, EventImported, EventTakenOver,
 		EventAccessRefused, EventBypassRefused, EventExported,
 	}
 }
@@ -117,6 +118,7 @@ var eventDocs = map[EventKind]string{
 	EventGuessesEnded:    "So many passwords of an account were wrong in a row that devices that are not known may try no more. User: whose; no actor. Detail: how many.",
 	EventThrottleLifted:  "What was refused is let through again. User: whose account, nobody for an address; actor: who. Detail: what.",
 	EventExported:        "What has changed here was written into the database of a Django, on the command line. Detail: how much of what.",
+	EventTakenOver:       "A user who was not known here signed in with the password that they have at the Django (`django.upstream`), and was kept. User and actor: the user. Detail: from where.",
 	EventImported:        "The users of a Django were taken in, on the command line. Detail: how many of what.",
 	EventAccessRefused:   "Somebody asked for what their role may not do, or registered where that is closed. User and actor: who asked; nobody where registration is closed. Detail: method, route and why. Count: how often, from one address, in one minute.",
 	EventBypassRefused:   "Somebody tried to get around a control: with a forged token, a field or a role that is not theirs to set, from a page of another origin, or under a host name that is not ours. User and actor: who asked, where a good token said so. Detail: method, route, why, and the field. Count: as above.",

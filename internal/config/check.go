@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -45,6 +47,11 @@ func (l *loader) check() {
 	}
 	c.signingKey = l.secret("signing.key", c.Signing.Key, "signing.key_file", c.Signing.KeyFile)
 	l.django()
+	if c.Django.Upstream != "" {
+		if _, err := c.DjangoUpstream(); err != nil {
+			l.blame("django.upstream", c.origins["django.upstream"], err.Error(), "write https://host, or http://127.0.0.1:port for one on this machine; the paths are the guide's")
+		}
+	}
 	if every := c.Signing.RotateEvery; every != 0 && !l.blamed["signing.rotate_every"] {
 		o := c.origins["signing.rotate_every"]
 		switch {
@@ -67,6 +74,24 @@ func (l *loader) check() {
 	if c.Registration.Open && len(c.Registration.Roles) == 0 && !l.blamed["registration.roles"] {
 		l.blame("registration.roles", c.origins["registration.roles"], "is empty, so nobody could register", "name a role, or set registration.open to false")
 	}
+}
+
+// DjangoUpstream gives the address of the Django that is asked about whom nobody
+// knows here, nil where there is none.
+func (c *Config) DjangoUpstream() (*url.URL, error) {
+	if c.Django.Upstream == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(c.Django.Upstream)
+	if err != nil || u.Host == "" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return nil, errors.New("is no address of the form scheme://host:port")
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	here := u.Hostname() == "localhost" || err == nil && ip.Unmap().IsLoopback()
+	if u.Scheme != "https" && (u.Scheme != "http" || !here) {
+		return nil, errors.New("is not https: passwords would be sent for everybody to read")
+	}
+	return u, nil
 }
 
 // FileOfSecrets gives the path of the configuration file if there is a secret in

@@ -46,7 +46,9 @@ type Config struct {
 
 // Django is the Django that is taken over.
 type Django struct {
-	Settings string `key:"settings" default:"" help:"A JSON file with Django's SIMPLE_JWT dict: how the tokens are made that Django has minted, so that they are good here, and ours there. Lifetimes are seconds or as Python prints them. While it is set, refresh tokens that are traded here are noted until they expire, so that Django can be told of them. Needs signing.key."`
+	Settings        string   `key:"settings" default:"" help:"A JSON file with Django's SIMPLE_JWT dict: how the tokens are made that Django has minted, so that they are good here, and ours there. Lifetimes are seconds or as Python prints them. While it is set, refresh tokens that are traded here are noted until they expire, so that Django can be told of them. Needs signing.key."`
+	Upstream        string   `key:"upstream" default:"" help:"The address of the live Django, such as https://django.internal: a login with an e-mail address that is not known here is asked of it, once, and the user is kept. https, or http on this machine. Empty: nobody is asked."`
+	UpstreamTimeout Duration `key:"upstream_timeout" default:"5s" range:"1s-8s" help:"How long it may take to answer a login."`
 }
 
 // Signing is the key that tokens are signed with; design.md, "Keys".

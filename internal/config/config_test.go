@@ -193,6 +193,13 @@ func TestMistakes(t *testing.T) {
 		{"not TOML", "listen = ", "", "", "FILE:1: is not TOML: *"},
 		{"twice", "listen = \"a:1\"\nlisten = \"a:1\"", "", "", "FILE:*: is not TOML: *"},
 
+		{"upstream in the clear", "", "LATCHKEY_DJANGO_UPSTREAM=http://django.internal:8000", "", "LATCHKEY_DJANGO_UPSTREAM: django.upstream: is not https: passwords would be sent for everybody to read\n    hint: write https://host, or http://127.0.0.1:port for one on this machine; the paths are the guide's"},
+		{"upstream of another scheme", "", "LATCHKEY_DJANGO_UPSTREAM=ftp://127.0.0.1", "", "LATCHKEY_DJANGO_UPSTREAM: django.upstream: is not https: *"},
+		{"upstream without a scheme", "", "LATCHKEY_DJANGO_UPSTREAM=django.internal", "", "LATCHKEY_DJANGO_UPSTREAM: django.upstream: is no address of the form scheme://host:port\n    hint: *"},
+		{"upstream with a path", "", "LATCHKEY_DJANGO_UPSTREAM=https://django.internal/api/auth/login/", "", "LATCHKEY_DJANGO_UPSTREAM: django.upstream: is no address of the form scheme://host:port\n    hint: *"},
+		{"upstream with a password", "", "LATCHKEY_DJANGO_UPSTREAM=https://u:p@django.internal", "", "LATCHKEY_DJANGO_UPSTREAM: django.upstream: is no address of the form scheme://host:port\n    hint: *"},
+		{"upstream that looks like this machine", "", "LATCHKEY_DJANGO_UPSTREAM=http://localhost.example.com", "", "LATCHKEY_DJANGO_UPSTREAM: django.upstream: is not https: *"},
+
 		{"unknown variable", "", "LATCHKEY_TOKENS_ACESS=1h", "", "LATCHKEY_TOKENS_ACESS: there is no setting of this name\n    hint: did you mean LATCHKEY_TOKENS_ACCESS?"},
 		{"the usual port", "", "LATCHKEY_PORT=8000", "", "LATCHKEY_PORT: there is no setting of this name\n    hint: did you mean LATCHKEY_LISTEN, such as 127.0.0.1:8000?"},
 		{"duration", "", "LATCHKEY_TOKENS_ACCESS=3x", "", "LATCHKEY_TOKENS_ACCESS: tokens.access: \"3x\" is not a duration\n    hint: write it like 180m, 3h, 30d, or as a number of seconds"},
@@ -466,7 +473,7 @@ func TestExample(t *testing.T) {
 	for line := range strings.Lines(Example()) {
 		if strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "# ") && line != "#\n" {
 			line = line[1:]
-			if strings.HasPrefix(line, "key = ") && n < 10 || strings.HasPrefix(line, "seal_key = ") {
+			if strings.HasPrefix(line, "key = ") && n < 12 || strings.HasPrefix(line, "seal_key = ") {
 				line = "" // A secret has no default to show.
 			}
 			n++

@@ -370,3 +370,10 @@ func sortedByID(users []user) {
 		}
 	})
 }
+
+// TakenOver is the base of a user whom the Django itself has told of (a login
+// there), and not its database: which hash it has for them is not known, so that
+// the next import takes that.
+func TakenOver(u auth.ImportedUser) []byte {
+	return base{digests: fieldsOf(u.Email.Shown, u.FirstName, u.LastName, u.Phone, u.Role, u.IsActive), version: 1}.bytes()
+}

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
@@ -17,6 +18,7 @@ const (
 	mostSession    = 90 * day
 	leastRetention = 30 * day
 	idleAdmin      = 90 * day
+	idleUpstream   = 30 * day
 )
 
 // The bounds beyond which limits on attempts are told of.
@@ -89,6 +91,39 @@ var accessChecks = []check{
 		do:   "LATCHKEY_TOKENS_REUSE=strict",
 		judge: func(f *Facts) answer {
 			return when(f.Config.Tokens.Reuse == config.ReuseTolerant)
+		},
+	},
+	{
+		id: "django-upstream-idle", severity: Warning, title: "Whether a Django is asked for longer than it helps",
+		what: "Unknown e-mail addresses are asked about at {value}, and nobody has been taken over for {days} days.",
+		why:  "Whoever is still to come is likely gone, and until it is switched off every password typed with a wrong address goes to another server.",
+		mend: "Take the rest over with latchkey django import, then leave django.upstream out.",
+		do:   "LATCHKEY_DJANGO_UPSTREAM=",
+		judge: func(f *Facts) answer {
+			if f.Config.Django.Upstream == "" || f.Database.TakenOver.IsZero() {
+				return when(false)
+			}
+			idle := f.Now.Sub(f.Database.TakenOver)
+			return when(idle > idleUpstream, "value", f.Config.Django.Upstream, "days", strconv.Itoa(int(idle/day)))
+		},
+	},
+	{
+		id: "django-upstream", severity: Notice, title: "Whether a Django is asked about unknown e-mail addresses",
+		what: "Who is not known here is asked about at {value}: the password goes there.",
+		why:  "It is meant for the weeks after a change. Until then refused logins take as long as that server does, and while it is down they are told to come back later.",
+		mend: "Leave it out when few come.",
+		do:   "LATCHKEY_DJANGO_UPSTREAM=",
+		judge: func(f *Facts) answer {
+			return when(f.Config.Django.Upstream != "", "value", f.Config.Django.Upstream)
+		},
+	},
+	{
+		id: "django-upstream-plain", severity: Warning, title: "How passwords get to a Django that is asked",
+		what: "Passwords go to {value} by plain HTTP.",
+		why:  "Whoever can read the traffic of this machine, or take that port while the Django is down, reads them.",
+		mend: "Give the Django a certificate, or keep the port for it and switch this off soon.",
+		judge: func(f *Facts) answer {
+			return when(strings.HasPrefix(strings.ToLower(f.Config.Django.Upstream), "http:"), "value", f.Config.Django.Upstream)
 		},
 	},
 	{

@@ -110,6 +110,9 @@ type Database struct {
 	Taken time.Time
 	// Formats is nil where they were not counted.
 	Formats map[auth.PasswordFormat]int64
+	// TakenOver is when users of a Django last were, by an import or one by one;
+	// zero if the audit trail tells of none.
+	TakenOver time.Time
 }
 
 // Store is what is asked of a database: an open one, or a glance at it.
@@ -199,6 +202,21 @@ func ask(ctx context.Context, o Options) (d Database) {
 				}
 				if len(last) > 0 && last[0].At.After(d.Taken) {
 					d.Taken = last[0].At
+				}
+			}
+			return nil
+		},
+		func() error {
+			if o.Config.Django.Upstream == "" {
+				return nil
+			}
+			for _, kind := range []auth.EventKind{auth.EventTakenOver, auth.EventImported} {
+				last, err := read.Audit(ctx, auth.AuditFilter{Kind: kind, Limit: 1})
+				if err != nil {
+					return err
+				}
+				if len(last) > 0 && last[0].At.After(d.TakenOver) {
+					d.TakenOver = last[0].At
 				}
 			}
 			return nil

@@ -14,7 +14,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/throttle"
 )
 
-// Options are the settings of a Service. All are required.
+// Options are the settings of a Service. All but Upstream are required.
 type Options struct {
 	Store    auth.Store
 	Sessions *session.Service
@@ -23,6 +23,8 @@ type Options struct {
 	Failures *Failures
 	Now      func() time.Time
 	Log      *slog.Logger
+	// Upstream is asked about whom nobody knows here; nil for nobody.
+	Upstream Upstream
 }
 
 // Service is the acts of signing in. It is safe for concurrent use.
@@ -53,6 +55,19 @@ func (s *Service) Password(ctx context.Context, email auth.Email, pw string, c a
 	if err != nil {
 		return refused(err)
 	}
+	known := u.ID != 0
+	var unsaid error // why the upstream could not say
+	if !known && s.Upstream != nil {
+		if u, unsaid, err = s.takeOver(ctx, email, pw, c); err != nil {
+			s.giveBack(ctx, place)
+			return refused(err)
+		}
+	}
+	// end is a refusal with its time.
+	end := func(err error, v password.Verdict) error {
+		v.Settle(ctx)
+		return s.alike(ctx, err, known, unsaid)
+	}
 	verdict, err := s.Hasher.Judge(ctx, pw, u.Password)
 	if err != nil {
 		s.giveBack(ctx, place)
@@ -62,9 +77,7 @@ func (s *Service) Password(ctx context.Context, email auth.Email, pw string, c a
 		return refused(fmt.Errorf("verify password: %w", err))
 	}
 	if !verdict.OK || !u.IsActive {
-		err := s.failed(ctx, place, u.ID, c)
-		verdict.Settle(ctx)
-		return refused(err)
+		return refused(end(s.failed(ctx, place, u.ID, c), verdict))
 	}
 	opening := auth.Opening{
 		UserID: u.ID, CredentialVersion: u.CredentialVersion,
@@ -83,8 +96,7 @@ func (s *Service) Password(ctx context.Context, email auth.Email, pw string, c a
 	tokens, u, err := s.Sessions.Open(ctx, opening)
 	switch {
 	case auth.IsKind(err, auth.BadCredentials):
-		err = s.failed(ctx, place, opening.UserID, c)
-		verdict.Settle(ctx)
+		err = end(s.failed(ctx, place, opening.UserID, c), verdict)
 	case auth.IsKind(err, auth.TooMany): // The address was blocked meanwhile.
 		verdict.Settle(ctx)
 	case err != nil:

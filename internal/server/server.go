@@ -29,6 +29,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/session"
 	"github.com/latchkey-auth/latchkey/internal/store/postgres"
 	"github.com/latchkey-auth/latchkey/internal/store/sqlite"
+	"github.com/latchkey-auth/latchkey/internal/takeover"
 	"github.com/latchkey-auth/latchkey/internal/throttle"
 	"github.com/latchkey-auth/latchkey/internal/token"
 	"github.com/latchkey-auth/latchkey/web"
@@ -186,8 +187,15 @@ func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys key
 		Burst: cfg.Throttle.Burst, Every: cfg.Throttle.Every.Std(),
 	})
 	a.throttle = limits
+	// An interface with a nil pointer in it is not nil.
+	var upstream login.Upstream
+	if u, err := cfg.DjangoUpstream(); err != nil {
+		return nil, fmt.Errorf("django.upstream %w", err)
+	} else if u != nil {
+		upstream = takeover.NewUpstream(takeover.UpstreamOptions{URL: u, Timeout: cfg.Django.UpstreamTimeout.Std(), Log: log, Now: now})
+	}
 	a.logins = login.New(login.Options{
-		Store: store, Sessions: a.sessions, Hasher: hasher, Throttle: limits, Failures: a.failures, Now: now, Log: log,
+		Store: store, Sessions: a.sessions, Hasher: hasher, Throttle: limits, Failures: a.failures, Now: now, Log: log, Upstream: upstream,
 	})
 	a.accounts = account.New(account.Options{
 		Store: store, Sessions: a.sessions, Revoked: a.revoked, Hasher: hasher, Policy: policy, Breach: breached,

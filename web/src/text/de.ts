@@ -251,6 +251,7 @@ export const de: Text = {
       "Nach 100 falschen Passwörtern öffnen nur noch Ihre Geräte oder ein Link für ein neues Passwort Ihr Konto",
     throttle_lifted: () => "Anmeldeversuche sind wieder erlaubt",
     imported: () => "Konten wurden aus Django übernommen",
+    taken_over: () => "Ihr Konto wurde aus Django übernommen",
     access_refused: (e) =>
       e.count === 1
         ? "Etwas wurde verlangt, das Ihre Rolle nicht öffnet"

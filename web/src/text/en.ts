@@ -222,6 +222,7 @@ export const en = {
       "After 100 wrong passwords only devices that you use, and a link for a new password, open your account",
     throttle_lifted: () => "Attempts to sign in are allowed again",
     imported: () => "Accounts were taken over from Django",
+    taken_over: () => "Your account was taken over from Django",
     access_refused: (e) =>
       e.count === 1
         ? "Something was asked for that your role does not open"

@@ -264,6 +264,7 @@ export const de: ConsoleText = {
     },
     throttle_lifted: { name: "Versuche erlaubt", other: "{actor} hat Versuche wieder erlaubt" },
     imported: { name: "Übernommen", other: "Konten wurden aus Django übernommen" },
+    taken_over: { name: "Bei der Anmeldung übernommen", other: "Ein Konto wurde bei der Anmeldung aus Django übernommen" },
     access_refused: { name: "Nicht erlaubt", other: "{user} wollte, was die Rolle nicht erlaubt" },
     bypass_refused: { name: "Umgehung versucht", other: "{user} wollte eine Regel umgehen" },
     exported: { name: "Zurückgegeben", other: "Änderungen wurden nach Django geschrieben" },

@@ -265,6 +265,7 @@ export const en = {
     },
     throttle_lifted: { name: "Attempts allowed", other: "{actor} allowed attempts again" },
     imported: { name: "Taken over", other: "Accounts were taken over from Django" },
+    taken_over: { name: "Taken over at sign-in", other: "An account was taken over from Django at its sign-in" },
     access_refused: { name: "Not allowed", other: "{user} asked for what their role may not do" },
     bypass_refused: { name: "Bypass tried", other: "{user} tried to get around a rule" },
     exported: { name: "Written back", other: "Changes were written back to Django" },

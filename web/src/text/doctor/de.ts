@@ -109,6 +109,21 @@ export const de: Record<string, FindingText> = {
     "Ein gestohlenes Refresh-Token kann eine Weile neben seinem Besitzer leben, ohne dass es auffällt.",
     "Den Client das neue Refresh-Token jeder Erneuerung behalten lassen, dann strict setzen, oder grace für einen, der gleichzeitig erneuert.",
   ],
+  "django-upstream-idle": [
+    "Nach unbekannten E-Mail-Adressen wird {value} gefragt, und seit {days} Tagen wurde niemand mehr übernommen.",
+    "Wer noch fehlt, kommt wohl nicht mehr, und bis zum Ausschalten geht jedes Passwort zu einer falschen Adresse an einen anderen Server.",
+    "Die Übrigen mit latchkey django import übernehmen, dann django.upstream weglassen.",
+  ],
+  "django-upstream": [
+    "Wer hier nicht bekannt ist, nach dem wird {value} gefragt: das Passwort geht dorthin.",
+    "Gedacht ist es für die Wochen nach einem Wechsel. Bis dahin dauern abgelehnte Anmeldungen so lange wie dort, und solange jener Server fehlt, heißt es: später wieder.",
+    "Weglassen, wenn nur noch wenige kommen.",
+  ],
+  "django-upstream-plain": [
+    "Passwörter gehen unverschlüsselt an {value}.",
+    "Wer den Verkehr dieser Maschine liest oder jenen Port nimmt, während Django fehlt, liest sie mit.",
+    "Django ein Zertifikat geben, oder ihm den Port freihalten und dies bald ausschalten.",
+  ],
   "access-long": [
     "Access-Token leben {value}.",
     "Ihre anderen Dienste nehmen ein Token, bis es abläuft, wenn sie den Sperrungen nicht folgen.",
