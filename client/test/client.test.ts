@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
   createClient,
+  isUnconfirmed,
   fieldErrors,
   LatchkeyError,
   NetworkError,
@@ -385,6 +386,30 @@ test("reads every shape of error", async () => {
     retryAfter: 7,
   });
   expect(await told(403, { detail: "No.", code: "no" })).toMatchObject({ code: "no", message: "No." });
+});
+
+test("a proof of the password, where one is asked for", async () => {
+  const client = make();
+  await client.login(right);
+  let proved = false;
+  server.before = (what) => {
+    if (what === "POST /api/auth/confirm/") {
+      proved = server.requests.at(-1)?.body === JSON.stringify({ password: right.password });
+      const wrong = { error: "Invalid data", details: { password: ["Not this one."] } };
+      return Promise.resolve(proved ? [204, undefined] : [400, wrong]);
+    }
+    const refused = { detail: "Confirm first.", code: "confirmation_required" };
+    return Promise.resolve(proved ? [200, { ended: 2 }] : [403, refused]);
+  };
+  const refusal: unknown = await client.sessions.endOthers().catch((e: unknown) => e);
+  expect(isUnconfirmed(refusal)).toBe(true);
+  // To refresh would not help.
+  expect(server.refreshes).toBe(0);
+  const wrong: unknown = await client.confirm("wrong").catch((e: unknown) => e);
+  expect(isUnconfirmed(wrong)).toBe(false);
+  expect(wrong).toMatchObject({ status: 400, fields: { password: ["Not this one."] } });
+  await client.confirm(right.password);
+  expect(await client.sessions.endOthers()).toEqual({ ended: 2 });
 });
 
 test("a storage that is behind the tabs' messages", async () => {

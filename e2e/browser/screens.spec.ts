@@ -94,6 +94,28 @@ const screens: Screen[] = [
     },
   },
   {
+    name: "security-proof",
+    signedIn: true,
+    async go(page, server) {
+      // As though the sign-in were long ago.
+      await page.route("**/api/auth/sessions/", async (route) =>
+        route.request().method() === "DELETE"
+          ? route.fulfill({ status: 403, json: { detail: "x", code: "confirmation_required" } })
+          : route.continue(),
+      );
+      await at(page, server, "/security", "Security");
+      await page.getByRole("button", { name: "Sign out everywhere else" }).click();
+      await page
+        .getByRole("alertdialog")
+        .getByRole("button", { name: /^Sign out/ })
+        .click();
+      const dialog = page.getByRole("alertdialog", { name: /: your password$/ });
+      await dialog.getByLabel("Password", { exact: true }).fill("not it");
+      await page.keyboard.press("Enter");
+      await expect(dialog.getByText("Your password was entered incorrectly.")).toBeVisible();
+    },
+  },
+  {
     name: "security-errors",
     signedIn: true,
     async go(page, server) {

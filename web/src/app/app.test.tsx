@@ -286,6 +286,66 @@ test("a device is signed out by name", async () => {
   expect(sent).toContain(`DELETE /api/auth/sessions/${"b".repeat(32)}/`);
 });
 
+// ASVS 7.5.2
+test("what asks for the password is done once it was given", async () => {
+  let fresh = false;
+  server.use(
+    http.delete(api("sessions/:id/"), () =>
+      fresh
+        ? new HttpResponse(null, { status: 204 })
+        : HttpResponse.json({ detail: "no", code: "confirmation_required" }, { status: 403 }),
+    ),
+    http.post(api("confirm/"), async ({ request }) => {
+      const { password } = (await request.json()) as { password: string };
+      fresh = password === "c0rrect-Horse-42";
+      return fresh
+        ? new HttpResponse(null, { status: 204 })
+        : HttpResponse.json(
+            { error: "Invalid data", details: { password: ["Your password was entered incorrectly."] } },
+            { status: 400 },
+          );
+    }),
+  );
+  const user = await open("/security", ada);
+  const name = "Sign out Firefox on Linux";
+  const begin = async () => {
+    await user.click(await screen.findByRole("button", { name }));
+    const asked = await screen.findByRole("alertdialog", { name: `${name}?` });
+    await user.click(within(asked).getByRole("button", { name }));
+    return screen.findByRole("alertdialog", { name: `${name}: your password` });
+  };
+
+  // Whoever does not give it has done nothing, and is not told so.
+  let dialog = await begin();
+  const field = () => within(dialog).getByLabelText("Password");
+  expect(field()).toHaveFocus();
+  expect(field()).toHaveAttribute("autocomplete", "current-password");
+  // The question that it comes from cannot be reached meanwhile.
+  expect(screen.queryByRole("alertdialog", { name: `${name}?` })).toBeNull();
+  await user.keyboard("{Escape}");
+  await waitFor(() => expect(screen.queryByRole("alertdialog")).toBeNull());
+  expect(screen.queryByText(/is signed out|went wrong/)).toBeNull();
+
+  dialog = await begin();
+  const go = () => user.click(within(dialog).getByRole("button", { name }));
+  await go();
+  expect(field()).toHaveAccessibleDescription(en.required);
+  await user.type(field(), "wrong");
+  await go();
+  await waitFor(() => expect(field()).toHaveAccessibleDescription("Your password was entered incorrectly."));
+  expect(field()).toHaveFocus();
+  await user.clear(field());
+  await user.type(field(), "c0rrect-Horse-42");
+  await go();
+  await screen.findByText("Firefox on Linux is signed out");
+  await waitFor(() => expect(screen.queryByRole("alertdialog")).toBeNull());
+  const asked = sent.filter((s) => /^(DELETE|POST) \/api\/auth\/(sessions|confirm)/.test(s));
+  const end = `DELETE /api/auth/sessions/${"b".repeat(32)}/`;
+  const confirm = (password: string) => `POST /api/auth/confirm/ ${JSON.stringify({ password })}`;
+  expect(asked).toEqual([end, end, confirm("wrong"), confirm("c0rrect-Horse-42"), end]);
+  expect(document.getElementById("root")?.inert ?? false).toBe(false);
+});
+
 test("a changed password says how many devices that signed out", async () => {
   server.use(http.post(api("password/change/"), answer(200, { message: "", ended: 2 })));
   const user = await open("/security", ada);

@@ -2,6 +2,7 @@ import { AuthProvider } from "@latchkey/client/react";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "react-router";
 import { client } from "../session";
+import { ProofProvider } from "../people/proof";
 import type { Text } from "../text/en";
 import { TextProvider, useText, type Language } from "../text/text";
 import { ToastProvider } from "../ui/toast";
@@ -27,7 +28,9 @@ function Toasts() {
   const text = useText();
   return (
     <ToastProvider label={text.notifications} close={text.close}>
-      <RouterProvider router={router} />
+      <ProofProvider>
+        <RouterProvider router={router} />
+      </ProofProvider>
     </ToastProvider>
   );
 }

@@ -21,6 +21,8 @@ const server: Record<string, string> = {
   "This password has appeared in a data breach and is known to attackers. Choose another one.":
     "Dieses Passwort stand in einem Datenleck, und Angreifer kennen es. Wählen Sie ein anderes.",
   "Your old password was entered incorrectly. Please enter it again.": "Das bisherige Passwort stimmt nicht.",
+  "Your password was entered incorrectly. Please enter it again.": "Das Passwort stimmt nicht.",
+  "Password confirmation is required to perform this action.": "Dafür ist noch einmal Ihr Passwort nötig.",
   "Invalid credentials.": "E-Mail oder Passwort stimmt nicht.",
   "You do not have permission to perform this action.": "Das darf Ihre Rolle nicht.",
   "Not found.": "Das gibt es nicht.",
@@ -209,6 +211,10 @@ export const de: Text = {
   signOutOthersDo: (n) => (n === 1 ? "Das andere Gerät abmelden" : `${n} andere Geräte abmelden`),
   signedOutOthers: (n) =>
     n === 1 ? "Ein anderes Gerät wurde abgemeldet" : `${n} andere Geräte wurden abgemeldet`,
+
+  proofTitle: (what) => `${what}: Ihr Passwort`,
+  proofBody:
+    "Die letzte Eingabe ist eine Weile her. Hierfür wird noch einmal danach gefragt, falls jemand anderes hier sitzt.",
 
   activity: "Letzte Vorgänge",
   noActivity: "Noch ist nichts geschehen. Anmeldungen und Änderungen an Ihrem Konto erscheinen hier.",

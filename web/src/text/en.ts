@@ -183,6 +183,9 @@ export const en = {
   signOutOthersDo: (n: number) => `Sign out ${many(n, "other device", "other devices")}`,
   signedOutOthers: (n: number) => `${many(n, "other device was", "other devices were")} signed out`,
 
+  proofTitle: (what: string) => `${what}: your password`,
+  proofBody: "You proved it a while ago. For this it is asked for again, in case somebody else sits here.",
+
   activity: "Recent activity",
   noActivity: "Nothing has happened yet. Sign-ins and changes to your account appear here.",
   showMore: "Show more",

@@ -1,6 +1,24 @@
 import { AlertDialog } from "radix-ui";
-import { useEffect, useRef, type ReactNode } from "react";
+import { useEffect, useId, useRef, useSyncExternalStore, type ReactNode } from "react";
 import { Button } from "./button";
+import { classes } from "./classes";
+
+/** Those that are open, the last one in front. One may ask something before another goes on. */
+let stack: readonly string[] = [];
+const hearers = new Set<() => void>();
+
+function restack(next: readonly string[]) {
+  stack = next;
+  // What is behind can be neither reached nor read; Radix hides it from screen readers only.
+  const page = document.getElementById("root");
+  if (page) page.inert = stack.length > 0;
+  for (const hear of hearers) hear();
+}
+
+const subscribe = (hear: () => void) => {
+  hearers.add(hear);
+  return () => void hearers.delete(hear);
+};
 
 /**
  * Asks before what cannot be undone, with the thing's own name in the question and in the button. The backdrop is ours:
@@ -17,6 +35,8 @@ export function Confirm({
   onConfirm,
   danger = true,
   after,
+  first,
+  form,
   proof,
 }: {
   open: boolean;
@@ -26,43 +46,54 @@ export function Confirm({
   action: string;
   cancel: string;
   waiting?: false | string;
-  onConfirm: () => void;
+  onConfirm?: () => void;
   danger?: boolean;
   /** The id of what takes the focus once it was confirmed, where what asked is gone by then. */
   after?: string;
+  /** The id of what takes the focus when it opens, where that is not what takes it back. */
+  first?: string;
+  /** The id of the form in `proof` that the action sends; onConfirm is not called then. */
+  form?: string;
   /** What has to be filled in first; whether it is right is for onConfirm to say. */
   proof?: ReactNode;
 }) {
+  const id = useId();
   const asker = useRef<Element>(null);
   const confirmed = useRef(false);
+  const covered = useSyncExternalStore(subscribe, () => stack.includes(id) && stack.at(-1) !== id);
+  const over = useSyncExternalStore(subscribe, () => stack.indexOf(id) > 0);
   useEffect(() => {
-    // What is behind it can be neither reached nor read; Radix hides it from screen readers only.
-    const page = document.getElementById("root");
-    if (!open || !page) return;
-    page.inert = true;
-    return () => {
-      page.inert = false;
-    };
-  }, [open]);
+    if (!open) return;
+    restack([...stack, id]);
+    return () => restack(stack.filter((other) => other !== id));
+  }, [open, id]);
   const confirm = () => {
     confirmed.current = true;
-    onConfirm();
+    onConfirm?.();
   };
   return (
     <AlertDialog.Root open={open} onOpenChange={onOpenChange}>
       <AlertDialog.Portal>
-        <div className="fixed inset-0 z-20 bg-[#0008]" />
+        {!over && <div className="fixed inset-0 z-20 bg-[#0008]" />}
         <AlertDialog.Content
-          onOpenAutoFocus={() => {
+          inert={covered}
+          onOpenAutoFocus={(event) => {
             asker.current = document.activeElement;
             confirmed.current = false;
+            const field = first && document.getElementById(first);
+            if (!field) return;
+            event.preventDefault();
+            field.focus();
           }}
           onCloseAutoFocus={(event) => {
             event.preventDefault();
             const next = confirmed.current && after ? document.getElementById(after) : asker.current;
             if (next instanceof HTMLElement) next.focus();
           }}
-          className="fixed inset-x-4 top-1/2 z-30 mx-auto max-h-[90dvh] max-w-md -translate-y-1/2 overflow-y-auto rounded-card border border-edge bg-surface p-5"
+          className={classes(
+            "fixed inset-x-4 top-1/2 z-30 mx-auto max-h-[90dvh] max-w-md -translate-y-1/2 overflow-y-auto rounded-card border border-edge bg-surface p-5",
+            covered && "invisible",
+          )}
         >
           <AlertDialog.Title className="text-h2 font-semibold">{title}</AlertDialog.Title>
           <AlertDialog.Description className="mt-2 text-soft">{children}</AlertDialog.Description>
@@ -71,7 +102,11 @@ export function Confirm({
             <AlertDialog.Cancel asChild>
               <Button>{cancel}</Button>
             </AlertDialog.Cancel>
-            <Button kind={danger ? "danger" : "primary"} waiting={waiting} onClick={confirm}>
+            <Button
+              kind={danger ? "danger" : "primary"}
+              waiting={waiting}
+              {...(form ? { type: "submit", form } : { onClick: confirm })}
+            >
               {action}
             </Button>
           </div>

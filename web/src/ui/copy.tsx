@@ -8,11 +8,14 @@ export function CopyField({
   label,
   value,
   texts,
+  quiet = false,
 }: {
   id: string;
   label: string;
   value: string;
   texts: { copy: string; copied: string };
+  /** It is one of several on a screen, and not what one came for. */
+  quiet?: boolean;
 }) {
   const field = useRef<HTMLInputElement>(null);
   const [copied, setCopied] = useState(false);
@@ -45,7 +48,7 @@ export function CopyField({
           onFocus={(event) => event.target.select()}
           className="block min-h-11 min-w-0 grow basis-60 rounded-card border border-edge bg-sunken px-3 font-mono text-small"
         />
-        <Button kind="primary" onClick={() => void copy()}>
+        <Button kind={quiet ? "plain" : "primary"} onClick={() => void copy()}>
           {copied ? <Check size={18} aria-hidden="true" /> : <Copy size={18} aria-hidden="true" />}
           <span aria-live="polite">{copied ? texts.copied : texts.copy}</span>
         </Button>

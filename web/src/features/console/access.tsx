@@ -5,6 +5,7 @@ import { useNavigate } from "react-router";
 import type { Answer } from "../../ask";
 import { paths } from "../../paths";
 import type { May } from "../../people/permissions";
+import { NotProved, useProof } from "../../people/proof";
 import { client } from "../../session";
 import { useText } from "../../text/text";
 import { Button } from "../../ui/button";
@@ -90,12 +91,13 @@ function RoleForm({ answer, may }: { answer: Answer<User>; may: May }) {
   const user = answer.data;
   const name = nameOf(user);
   const settled = useSettled(user.id);
+  const prove = useProof();
   const [chosen, setChosen] = useState<Role>();
   const [conflict, setConflict] = useState<Difference[]>();
   const role = chosen ?? user.role;
   const give: UseMutationResult<Answer<User>, Error, { role: Role; etag: string; back?: Role }> = useMutation(
     {
-      mutationFn: ({ role, etag }) => changeUser(user.id, { role }, etag),
+      mutationFn: ({ role, etag }) => prove(t.giveRole, () => changeUser(user.id, { role }, etag)),
       onSuccess(saved, { back }) {
         setConflict(undefined);
         setChosen(undefined);
@@ -105,6 +107,7 @@ function RoleForm({ answer, may }: { answer: Answer<User>; may: May }) {
         toast(t.roleChanged(name, text.roles[saved.data.role]), { undo });
       },
       async onError(reason) {
+        if (reason instanceof NotProved) return;
         if (isStatus(reason, 412)) {
           const newer = await queries.fetchQuery(userQuery(user.id)).catch(() => undefined);
           if (newer) return setConflict(conflictOf(user, newer.data));
@@ -164,10 +167,13 @@ function MakeLink({ user, onLink }: { user: User; onLink: (link: ResetLink) => v
   const text = useText();
   const t = useConsoleText();
   const toast = useToast();
+  const prove = useProof();
   const make = useMutation({
-    mutationFn: () => makeResetLink(user.id),
+    mutationFn: () => prove(t.resetLink, () => makeResetLink(user.id)),
     onSuccess: onLink,
-    onError: (error) => toast(said(error, text), { failed: true }),
+    onError(error) {
+      if (!(error instanceof NotProved)) toast(said(error, text), { failed: true });
+    },
     onSettled: useSettled(user.id),
   });
   useRefusal(make.error);
@@ -256,10 +262,11 @@ function Delete({ user }: { user: User }) {
   const queries = useQueryClient();
   const name = nameOf(user);
   const [open, setOpen] = useState(false);
+  const prove = useProof();
   const [typed, setTyped] = useState("");
   const [wrong, setWrong] = useState(false);
   const remove = useMutation({
-    mutationFn: () => deleteUser(user.id),
+    mutationFn: () => prove(t.removeDo(name), () => deleteUser(user.id)),
     onSuccess() {
       toast(t.removed(name));
       void navigate(paths.users);
@@ -268,7 +275,7 @@ function Delete({ user }: { user: User }) {
     },
     onError(error) {
       setOpen(false);
-      toast(said(error, text), { failed: true });
+      if (!(error instanceof NotProved)) toast(said(error, text), { failed: true });
     },
   });
   useRefusal(remove.error);

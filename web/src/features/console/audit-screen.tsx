@@ -2,8 +2,8 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Download } from "lucide-react";
 import { useMemo, useRef, useState } from "react";
 import { useSearchParams } from "react-router";
+import { NotProved, useProof } from "../../people/proof";
 import { Heading } from "../../people/screen";
-import { client } from "../../session";
 import { useLanguage, useText } from "../../text/text";
 import { Button, buttonClass } from "../../ui/button";
 import { Choice, Field } from "../../ui/field";
@@ -11,11 +11,13 @@ import { Shape } from "../../ui/state";
 import { Switch } from "../../ui/switch";
 import { Cell, Row, RowHead, Table } from "../../ui/table";
 import { Ago } from "../../ui/time";
+import { useToast } from "../../ui/toast";
 import {
   exportPath,
   listAudit,
   nextAudit,
   readAuditFilters,
+  tryExport,
   writeAuditFilters,
   type AuditFilters,
   type AuditRow,
@@ -24,6 +26,7 @@ import { Mark } from "./badges";
 import { Changes, Sentence, Where } from "./events";
 import { Guard, LoadFailed } from "./guard";
 import { useKept } from "./kept";
+import { said } from "./names";
 import { useConsoleText } from "./text";
 import { UserPicker } from "./user-picker";
 
@@ -84,8 +87,8 @@ function Audit() {
           <span id="export" className="text-small text-soft">
             {t.exportAs}
           </span>
-          <DownloadLink href={exportPath(filters, "csv")} name={t.csv} />
-          <DownloadLink href={exportPath(filters, "jsonl")} name={t.jsonl} />
+          <DownloadLink filters={filters} format="csv" name={t.csv} />
+          <DownloadLink filters={filters} format="jsonl" name={t.jsonl} />
         </div>
       </div>
       <p role="status" className="sr-only">
@@ -184,10 +187,22 @@ function Rows({ rows, fresh, busy }: { rows: AuditRow[]; fresh: ReadonlySet<numb
 
 /**
  * A plain link: the cookie goes with it, and what comes may be larger than a page could hold. Only the token must be good
- * when it is followed, since nobody asks for a new one during a download.
+ * when it is followed, and the password proved: nobody asks for either during a download.
  */
-function DownloadLink({ href, name }: { href: string; name: string }) {
+function DownloadLink({
+  filters,
+  format,
+  name,
+}: {
+  filters: AuditFilters;
+  format: "csv" | "jsonl";
+  name: string;
+}) {
+  const text = useText();
   const t = useConsoleText();
+  const toast = useToast();
+  const prove = useProof();
+  const href = exportPath(filters, format);
   const ready = useRef(false);
   return (
     <a
@@ -201,12 +216,13 @@ function DownloadLink({ href, name }: { href: string; name: string }) {
         }
         event.preventDefault();
         const link = event.currentTarget;
-        void client
-          .prepare(href)
-          .catch(() => {})
+        prove(`${t.exportAs}: ${name}`, () => tryExport(format))
           .then(() => {
             ready.current = true;
             link.click();
+          })
+          .catch((error: unknown) => {
+            if (!(error instanceof NotProved)) toast(said(error, text), { failed: true });
           });
       }}
     >

@@ -1,4 +1,6 @@
+import { errorOf } from "@latchkey/client";
 import { ask } from "../../ask";
+import { client } from "../../session";
 import { cursorOf } from "./users";
 
 /** Somebody in the audit trail; without an e-mail if the account is gone. */
@@ -62,6 +64,14 @@ export async function listAudit(
 
 /** What getNextPageParam wants. */
 export const nextAudit = (last: AuditPage): string | undefined => cursorOf(last.next);
+
+/** Asks for a file of nothing, to learn whether one would be given: a link that is followed could not tell. */
+export async function tryExport(format: "csv" | "jsonl"): Promise<void> {
+  const nothing = { user: "", event: "", since: "", until: "1970-01-01T00:00:00Z" };
+  const response = await client.fetch(client.root + exportPath(nothing, format));
+  if (!response.ok) throw await errorOf(response);
+  await response.body?.cancel();
+}
 
 /** Where everything that the filters let through can be downloaded. */
 export function exportPath(filters: AuditFilters, format: "csv" | "jsonl"): string {

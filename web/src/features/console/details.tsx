@@ -6,6 +6,7 @@ import { useBlocker } from "react-router";
 import * as z from "zod/mini";
 import type { Answer } from "../../ask";
 import { applyServerErrors, ownProblems, sentences } from "../../people/problems";
+import { NotProved, useProof } from "../../people/proof";
 import { client } from "../../session";
 import { useText } from "../../text/text";
 import { Button } from "../../ui/button";
@@ -58,6 +59,7 @@ function Form({ answer, startOver }: { answer: Answer<User>; startOver: () => vo
   const toast = useToast();
   const queries = useQueryClient();
   const user = answer.data;
+  const prove = useProof();
   const [problems, setProblems] = useState<Problem[]>([]);
   const [conflict, setConflict] = useState<Difference[]>();
   const required = z.string().check(z.minLength(1, text.required));
@@ -84,7 +86,7 @@ function Form({ answer, startOver }: { answer: Answer<User>; startOver: () => vo
   };
 
   const save = useMutation({
-    mutationFn: (change: UserChange) => changeUser(user.id, change, answer.etag),
+    mutationFn: (change: UserChange) => prove(t.edit, () => changeUser(user.id, change, answer.etag)),
     onSuccess(saved) {
       setConflict(undefined);
       queries.setQueryData(userQuery(user.id).queryKey, saved);
@@ -95,6 +97,7 @@ function Form({ answer, startOver }: { answer: Answer<User>; startOver: () => vo
       toast(t.userSaved(nameOf(saved.data)));
     },
     async onError(reason) {
+      if (reason instanceof NotProved) return;
       if (isStatus(reason, 412)) {
         const newer = await queries.fetchQuery(userQuery(user.id)).catch(() => undefined);
         if (newer) {

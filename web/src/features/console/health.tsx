@@ -123,7 +123,7 @@ function FindingCard({ finding, words }: { finding: Finding; words: FindingText 
       </p>
       {finding.do && (
         <div className="mt-3 max-w-3xl">
-          <CopyField id={`do-${finding.id}`} label={t.mendLine} value={finding.do} texts={t} />
+          <CopyField id={`do-${finding.id}`} label={t.mendLine} value={finding.do} texts={t} quiet />
         </div>
       )}
     </article>

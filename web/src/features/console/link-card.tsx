@@ -1,5 +1,6 @@
 import { useMutation } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
+import { NotProved, useProof } from "../../people/proof";
 import { useLanguage, useText } from "../../text/text";
 import { Button } from "../../ui/button";
 import { CopyField } from "../../ui/copy";
@@ -57,10 +58,13 @@ export function LinkOffer({
   const text = useText();
   const t = useConsoleText();
   const toast = useToast();
+  const prove = useProof();
   const make = useMutation({
-    mutationFn: () => makeResetLink(id),
+    mutationFn: () => prove(t.resetLink, () => makeResetLink(id)),
     onSuccess: onLink,
-    onError: (error) => toast(said(error, text), { failed: true }),
+    onError(error) {
+      if (!(error instanceof NotProved)) toast(said(error, text), { failed: true });
+    },
   });
   return (
     <section

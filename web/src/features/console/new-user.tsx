@@ -8,6 +8,7 @@ import * as z from "zod/mini";
 import { paths, userPath } from "../../paths";
 import type { May } from "../../people/permissions";
 import { applyServerErrors, ownProblems, sentences } from "../../people/problems";
+import { NotProved, useProof } from "../../people/proof";
 import { Heading } from "../../people/screen";
 import { useText } from "../../text/text";
 import { Button, buttonClass } from "../../ui/button";
@@ -32,6 +33,7 @@ function Form({ may }: { may: May }) {
   const toast = useToast();
   const navigate = useNavigate();
   const queries = useQueryClient();
+  const prove = useProof();
   const [problems, setProblems] = useState<Problem[]>([]);
   const roles = roleNames.filter((role) => may("users.create", role));
   const usual = roles.includes("employee") ? "employee" : (roles.at(-1) ?? "client");
@@ -52,13 +54,14 @@ function Form({ may }: { may: May }) {
   });
   const { errors } = form.formState;
   const create = useMutation({
-    mutationFn: (user: NewUser) => createUser(user),
+    mutationFn: (user: NewUser) => prove(t.createDo, () => createUser(user)),
     onSuccess(user) {
       void queries.invalidateQueries({ queryKey: ["users"] });
       void navigate(userPath(user.id), { state: { created: true } });
       toast(t.userSaved(nameOf(user)));
     },
     onError(error) {
+      if (error instanceof NotProved) return;
       const found = applyServerErrors(form, names, error, text, "new");
       setProblems(found.some((p) => p.field) ? found : [{ message: said(error, text) }]);
     },

@@ -3,6 +3,7 @@ import { CircleCheck, Hand } from "lucide-react";
 import { useMemo, useState } from "react";
 import { Link } from "react-router";
 import { userPath } from "../../paths";
+import { NotProved, useProof } from "../../people/proof";
 import { Heading } from "../../people/screen";
 import { useLanguage, useText } from "../../text/text";
 import { Button } from "../../ui/button";
@@ -157,11 +158,13 @@ function AskLift({ counter, onClose }: { counter: Throttled; onClose: () => void
   const t = useConsoleText();
   const say = useToast();
   const queries = useQueryClient();
+  const prove = useProof();
   const name = useSubject()(counter);
   const act = useMutation({
-    mutationFn: () => lift(counter.id),
+    mutationFn: () => prove(t.liftDo(name), () => lift(counter.id)),
     onSuccess: () => say(t.lifted(name)),
     onError: (error) => {
+      if (error instanceof NotProved) return;
       // Somebody else was faster, or it has expired.
       if (isStatus(error, 404)) say(t.lifted(name));
       else say(said(error, text), { failed: true });

@@ -4,6 +4,7 @@ import { MonitorSmartphone } from "lucide-react";
 import { useState } from "react";
 import { deviceName } from "../../people/device";
 import { words } from "../../people/problems";
+import { NotProved, useProof } from "../../people/proof";
 import { sessionsQuery } from "../../people/queries";
 import { client } from "../../session";
 import { useLanguage, useText } from "../../text/text";
@@ -145,15 +146,17 @@ function useReload(): () => void {
 function EndOne({ session, onDone }: { session: Session; onDone: () => void }) {
   const text = useText();
   const toast = useToast();
+  const prove = useProof();
   const name = deviceName(session, text);
   const reload = useReload();
   const end = useMutation({
-    mutationFn: () => client.sessions.end(session.id),
+    mutationFn: () => prove(text.signOutDevice(name), () => client.sessions.end(session.id)),
     onSuccess: () => toast(text.signedOutDevice(name)),
-    onError: (error) =>
-      error instanceof LatchkeyError && error.status === 404
-        ? toast(text.deviceGone(name))
-        : toast(words(error, text), { failed: true }),
+    onError(error) {
+      if (error instanceof NotProved) return;
+      if (error instanceof LatchkeyError && error.status === 404) toast(text.deviceGone(name));
+      else toast(words(error, text), { failed: true });
+    },
     onSettled() {
       reload();
       onDone();
@@ -178,12 +181,15 @@ function EndOne({ session, onDone }: { session: Session; onDone: () => void }) {
 function EndOthers({ count }: { count: number }) {
   const text = useText();
   const toast = useToast();
+  const prove = useProof();
   const reload = useReload();
   const [open, setOpen] = useState(false);
   const end = useMutation({
-    mutationFn: () => client.sessions.endOthers(),
+    mutationFn: () => prove(text.signOutOthersDo(count), () => client.sessions.endOthers()),
     onSuccess: ({ ended }) => toast(text.signedOutOthers(ended)),
-    onError: (error) => toast(words(error, text), { failed: true }),
+    onError(error) {
+      if (!(error instanceof NotProved)) toast(words(error, text), { failed: true });
+    },
     onSettled() {
       reload();
       setOpen(false);
