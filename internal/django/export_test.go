@@ -35,16 +35,20 @@ var hashes = []string{password.PBKDF2SHA256, password.Argon2}
 
 func (h *house) tryExport(change func(*django.ExportOptions)) (*django.ExportReport, error) {
 	h.t.Helper()
-	to, err := source.OpenTarget(h.t.Context(), h.file, time.UTC)
+	o := django.ExportOptions{Store: h.store, Hashes: hashes, Refresh: 72 * time.Hour, Problem: func(p django.Problem) { h.problems = append(h.problems, p) }}
+	if change != nil {
+		change(&o)
+	}
+	if o.Zone == nil {
+		o.Zone = time.UTC
+	}
+	to, err := source.OpenTarget(h.t.Context(), h.file, o.Zone)
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	defer to.Close()
 	h.problems = nil
-	o := django.ExportOptions{Target: to, Store: h.store, Hashes: hashes, Refresh: 72 * time.Hour, Problem: func(p django.Problem) { h.problems = append(h.problems, p) }}
-	if change != nil {
-		change(&o)
-	}
+	o.Target = to
 	return django.Export(h.t.Context(), o)
 }
 
@@ -700,4 +704,44 @@ func TestExportRefuses(t *testing.T) {
 	if _, err := source.OpenTarget(context.Background(), filepath.Join(t.TempDir(), "none"), time.UTC); err == nil {
 		t.Error("a file that is not there is taken")
 	}
+}
+
+// A Django without USE_TZ writes down what the clock on its wall says; SimpleJWT
+// does not.
+func TestExportWallClock(t *testing.T) {
+	t.Parallel()
+	york, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newDjango(t)
+	h.add(1, "u1@example.com", "last_login", "2025-07-01 12:00:00")
+	h.add(2, "u2@example.com")
+	h.run(func(o *django.Options) { o.Zone = york })
+	if u := h.user(1); !u.LastLogin.Equal(time.Date(2025, 7, 1, 16, 0, 0, 0, time.UTC)) {
+		t.Fatalf("last login %v", u.LastLogin)
+	}
+	// Half past one, the second time in that night.
+	login := time.Date(2025, 11, 2, 6, 30, 0, 0, time.UTC)
+	noted, err := h.store.Read().ImportBases(t.Context(), []int64{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.update(func(tx auth.Tx) error { return tx.SetImported(t.Context(), noted[0], time.Unix(0, 0), login) })
+	sid := h.session(2, "out")
+	now := time.Now()
+	if _, err := h.store.RevokeSession(t.Context(), auth.Revoking{UserID: 2, SessionIDs: []string{sid}, Event: auth.EventLoggedOut, Now: now}); err != nil {
+		t.Fatal(err)
+	}
+	zone := func(o *django.ExportOptions) { o.Zone = york }
+	h.export(zone)
+	h.wantThere(1, map[string]string{"last_login": "2025-11-02 01:30:00.000000"})
+	var expires string
+	if err := h.db.QueryRowContext(t.Context(), `SELECT CAST(expires_at AS TEXT) FROM token_blacklist_outstandingtoken WHERE jti = 'out'`).Scan(&expires); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := time.Parse("2006-01-02 15:04:05.000000", expires); err != nil || got.Sub(now) < 59*time.Minute || got.Sub(now) > 61*time.Minute {
+		t.Errorf("the token expires at %s, now is %v (%v)", expires, now.UTC(), err)
+	}
+	h.again(zone)
 }

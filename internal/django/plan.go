@@ -333,7 +333,7 @@ func (ex *exporter) mergePassword(p *plan, u user, theirs digest) (conflict bool
 // mergeTimes plans times, which only move forward. Less than a second is what
 // databases round.
 func (ex *exporter) mergeTimes(p *plan, u user, theirs digest) {
-	later := func(here, there time.Time) bool { return here.Sub(there) >= time.Second }
+	later := func(here, there time.Time) bool { return ex.onTheWall(here).Sub(there) >= time.Second }
 	set := false
 	if later(p.here.LastLogin, u.LastLogin) {
 		set = p.set(ex.mapping, FieldLastLogin, p.here.LastLogin)
@@ -349,4 +349,11 @@ func (ex *exporter) mergeTimes(p *plan, u user, theirs digest) {
 	default:
 		p.next.digests[mergeTimes] = theirs
 	}
+}
+
+// onTheWall is a time as it reads where only the clock on the wall is written
+// down: an hour of the autumn is there twice, and must not be written for ever.
+func (ex *exporter) onTheWall(t time.Time) time.Time {
+	t = t.In(ex.zone)
+	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), ex.zone)
 }

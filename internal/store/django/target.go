@@ -359,7 +359,9 @@ func (w *writer) Blacklist(ctx context.Context, tokens []Token, now time.Time) (
 	}
 	var rows [][]any
 	o := w.t.outstanding
-	at := func(column string, v any) any { return w.t.encode(o, Assignment{column, v}) }
+	// SimpleJWT's times are UTC, also where USE_TZ is off.
+	utc := &target{database: w.t.database, zone: time.UTC}
+	at := func(column string, v any) any { return utc.encode(o, Assignment{column, v}) }
 	var created any
 	if o.Column("created_at").Required {
 		created = at("created_at", now)
@@ -388,7 +390,7 @@ func (w *writer) Blacklist(ctx context.Context, tokens []Token, now time.Time) (
 	for _, jti := range jtis {
 		if n := known[jti]; n.id != 0 && !n.blacklisted && !done[n.id] {
 			done[n.id] = true
-			rows = append(rows, []any{w.t.encode(Table{Columns: []Column{{Name: "blacklisted_at", Type: o.Type("expires_at")}}}, Assignment{"blacklisted_at", now}), n.id})
+			rows = append(rows, []any{at("expires_at", now), n.id})
 		}
 	}
 	return int64(len(rows)), w.insertAll(ctx, BlacklistedTokens, []string{"blacklisted_at", "token_id"}, rows)
