@@ -23,7 +23,7 @@ import {
   type AuditRow,
 } from "./audit";
 import { Mark } from "./badges";
-import { Changes, Sentence, Where } from "./events";
+import { Changes, Detail, Sentence, Where } from "./events";
 import { Guard, LoadFailed } from "./guard";
 import { useKept } from "./kept";
 import { said } from "./names";
@@ -169,9 +169,7 @@ function Rows({ rows, fresh, busy }: { rows: AuditRow[]; fresh: ReadonlySet<numb
               <Sentence row={row} />
             </span>
             <Changes row={row} />
-            {row.detail && Object.keys(row.changes ?? {}).length === 0 && (
-              <span className="block text-small font-normal text-soft">{row.detail}</span>
-            )}
+            <Detail row={row} />
           </RowHead>
           <Cell className="text-soft">
             <Where row={row} />

@@ -79,6 +79,54 @@ export function Changes({ row }: { row: AuditRow }) {
   );
 }
 
+/** What else the event tells, where that is not in its changes; what has no words here is told as the server wrote it. */
+export function Detail({ row }: { row: AuditRow }) {
+  const text = useText();
+  const t = useConsoleText();
+  if (!row.detail || Object.keys(row.changes ?? {}).length > 0) return null;
+  return (
+    <span className="block text-small font-normal text-soft">
+      {detailText(row.event, row.detail, t, text)}
+    </span>
+  );
+}
+
+export function detailText(
+  event: string,
+  detail: string,
+  t: ReturnType<typeof useConsoleText>,
+  text: ReturnType<typeof useText>,
+): string {
+  const [, n = ""] = /(?:^|: )(\d+)(?: sessions)?$/.exec(detail) ?? [];
+  const [word = "", ...rest] = detail.split(" ");
+  switch (event) {
+    case "password_changed":
+    case "password_reset":
+    case "signed_out":
+    case "all_sessions_ended":
+    case "restored":
+      return n ? t.told.sessions(Number(n)) : detail;
+    case "guesses_ended":
+      return n ? t.told.failures(Number(n)) : detail;
+    case "address_blocked":
+      return n ? t.told.emails(Number(n)) : detail;
+    case "throttle_lifted":
+      return [t.attemptKinds[word] ?? word, ...rest].join(" ");
+    case "profile_changed":
+      return detail
+        .split(", ")
+        .map((field) => t.fields[field] ?? field)
+        .join(", ");
+    case "user_created":
+      return Object.hasOwn(text.roles, detail) ? text.roles[detail as Role] : detail;
+    case "service_key_changed":
+      if (word === "created") return t.told.made(rest.join(" "));
+      return word === "revoked" ? t.told.ended(rest.join(" ")) : detail;
+    default:
+      return detail;
+  }
+}
+
 /** How the value of a field is said. */
 export function useValueName(): (field: string, value: unknown) => string {
   const text = useText();

@@ -1,7 +1,12 @@
 import { expect, test } from "vitest";
 import { localTime } from "./audit-screen";
 import { readAuditFilters, writeAuditFilters } from "./audit";
+import { de as deConsole } from "../../text/console/de";
+import { en as enConsole } from "../../text/console/en";
+import { de } from "../../text/de";
+import { en } from "../../text/en";
 import { spread } from "./chart";
+import { detailText } from "./events";
 import { runAll } from "./run-all";
 import { bytes } from "./system";
 import { readFilters, writeFilters } from "./users";
@@ -84,3 +89,33 @@ test.each([
   [187_436_032, "187.4 MB"],
   [5e12, "5 TB"],
 ])("%i is %s", (n, said) => expect(bytes(n, "en")).toBe(said));
+
+test.each([
+  ["password_changed", "sessions ended: 2", "2 devices signed out", "2 Geräte abgemeldet"],
+  ["signed_out", "sessions ended: 1", "1 device signed out", "1 Gerät abgemeldet"],
+  ["all_sessions_ended", "1200 sessions", "1,200 devices signed out", "1.200 Geräte abgemeldet"],
+  [
+    "guesses_ended",
+    "failures in a row: 100",
+    "100 wrong passwords in a row",
+    "100 falsche Passwörter in Folge",
+  ],
+  ["address_blocked", "e-mail addresses: 21", "21 e-mail addresses", "21 E-Mail-Adressen"],
+  ["profile_changed", "first_name, phone", "First name, Phone", "Vorname, Telefon"],
+  ["user_created", "client", "Client", "Kundschaft"],
+  ["service_key_changed", "created 0a1b", "0a1b was made", "0a1b wurde angelegt"],
+  ["service_key_changed", "revoked 0a1b", "0a1b was ended", "0a1b wurde beendet"],
+  // What nobody has words for.
+  ["password_changed", "import", "import", "import"],
+  ["user_created", "constructor", "constructor", "constructor"],
+  ["something_new", "7 sessions", "7 sessions", "7 sessions"],
+])("what %s tells beside is in the reader's language: %s", (event, detail, english, german) => {
+  expect(detailText(event, detail, enConsole, en)).toBe(english);
+  expect(detailText(event, detail, deConsole, de)).toBe(german);
+});
+
+test("a lifted limit says which", () => {
+  const words = detailText("throttle_lifted", "address 203.0.113.7", deConsole, de);
+  expect(words).toBe("Anmeldungen von dieser Adresse, bei allen Konten 203.0.113.7");
+  expect(detailText("throttle_lifted", "something 7", deConsole, de)).toBe("something 7");
+});

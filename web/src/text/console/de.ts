@@ -187,6 +187,13 @@ export const de: ConsoleText = {
     role: "Rolle",
     is_active: "Aktiv",
   },
+  told: {
+    sessions: (n) => `${viele(n, "Gerät", "Geräte")} abgemeldet`,
+    failures: (n) => `${number(n)} falsche Passwörter in Folge`,
+    emails: (n) => `${number(n)} E-Mail-Adressen`,
+    made: (key) => `${key} wurde angelegt`,
+    ended: (key) => `${key} wurde beendet`,
+  },
   events: {
     registered: { name: "Registrierung", other: "{user} hat sich registriert" },
     logged_in: { name: "Anmeldung", other: "{user} hat sich angemeldet" },
@@ -264,7 +271,10 @@ export const de: ConsoleText = {
     },
     throttle_lifted: { name: "Versuche erlaubt", other: "{actor} hat Versuche wieder erlaubt" },
     imported: { name: "Übernommen", other: "Konten wurden aus Django übernommen" },
-    taken_over: { name: "Bei der Anmeldung übernommen", other: "Ein Konto wurde bei der Anmeldung aus Django übernommen" },
+    taken_over: {
+      name: "Bei der Anmeldung übernommen",
+      other: "Ein Konto wurde bei der Anmeldung aus Django übernommen",
+    },
     access_refused: { name: "Nicht erlaubt", other: "{user} wollte, was die Rolle nicht erlaubt" },
     bypass_refused: { name: "Umgehung versucht", other: "{user} wollte eine Regel umgehen" },
     exported: { name: "Zurückgegeben", other: "Änderungen wurden nach Django geschrieben" },
@@ -285,7 +295,7 @@ export const de: ConsoleText = {
     account: "von Geräten, die das Konto nicht kennt",
     address: "Anmeldungen von dieser Adresse, bei allen Konten",
     device: "von einem Gerät, das das Konto kennt",
-    session: "das alte Passwort, als es geändert werden sollte",
+    session: "das Passwort, von jemandem, der angemeldet war",
   },
   unknownEmail: "Eine E-Mail-Adresse, die hier niemand hat",
   notRefused: "Darf versuchen",
@@ -304,7 +314,7 @@ export const de: ConsoleText = {
       "Unbekannte Geräte dürfen dieses Konto sofort versuchen und werden neu gezählt. Das gilt auch für den, der geraten hat.",
     address: "Anmeldungen von dieser Adresse werden sofort zugelassen und neu gezählt.",
     device: "Dieses Gerät darf es sofort versuchen und wird neu gezählt.",
-    session: "Das alte Passwort darf sofort versucht werden und wird neu gezählt.",
+    session: "Das Passwort darf in dieser Sitzung sofort versucht werden und wird neu gezählt.",
   },
   lifted: (name) => `Für ${name} sind Versuche wieder erlaubt.`,
 

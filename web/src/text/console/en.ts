@@ -200,6 +200,14 @@ export const en = {
     role: "Role",
     is_active: "Active",
   } as Record<string, string>,
+  /** What else an event tells. */
+  told: {
+    sessions: (n: number) => `${many(n, "device", "devices")} signed out`,
+    failures: (n: number) => `${number(n)} wrong passwords in a row`,
+    emails: (n: number) => `${number(n)} e-mail addresses`,
+    made: (key: string) => `${key} was made`,
+    ended: (key: string) => `${key} was ended`,
+  },
   events: {
     registered: { name: "Registration", other: "{user} registered" },
     logged_in: { name: "Sign-in", other: "{user} signed in" },
@@ -265,7 +273,10 @@ export const en = {
     },
     throttle_lifted: { name: "Attempts allowed", other: "{actor} allowed attempts again" },
     imported: { name: "Taken over", other: "Accounts were taken over from Django" },
-    taken_over: { name: "Taken over at sign-in", other: "An account was taken over from Django at its sign-in" },
+    taken_over: {
+      name: "Taken over at sign-in",
+      other: "An account was taken over from Django at its sign-in",
+    },
     access_refused: { name: "Not allowed", other: "{user} asked for what their role may not do" },
     bypass_refused: { name: "Bypass tried", other: "{user} tried to get around a rule" },
     exported: { name: "Written back", other: "Changes were written back to Django" },
@@ -288,7 +299,7 @@ export const en = {
     account: "from devices that the account does not know",
     address: "sign-ins from this address, to any account",
     device: "from a device that the account knows",
-    session: "the old password, when it was to be changed",
+    session: "the password, from somebody who was signed in",
   } as Record<string, string>,
   unknownEmail: "An e-mail address that nobody here has",
   notRefused: "May try",
@@ -307,7 +318,7 @@ export const en = {
       "Unknown devices may try this account at once, and are counted anew. So may whoever was guessing.",
     address: "Sign-ins from this address are let through at once, and counted anew.",
     device: "This device may try at once, and is counted anew.",
-    session: "The old password may be tried at once, and is counted anew.",
+    session: "The password may be tried in this session at once, and is counted anew.",
   } as Record<string, string>,
   lifted: (name: string) => `Attempts are allowed again for ${name}.`,
 
