@@ -297,8 +297,6 @@ func exportWarnings(cfg *config.Config, r *django.ExportReport) []string {
 	var all []string
 	if cfg.SimpleJWT() == nil {
 		all = append(all, "django.settings is not set: refresh tokens that were traded here were not noted, and work there once more")
-	} else if s := cfg.SimpleJWT(); s.UserClaim != "user_id" || s.TypeClaim != "token_type" || s.IDClaim != "jti" {
-		all = append(all, "SIMPLE_JWT names its claims otherwise: tokens minted here are not good there, and their users sign in again")
 	}
 	if cfg.Signing.Algorithm != config.HS256 {
 		all = append(all, "signing.algorithm is "+string(cfg.Signing.Algorithm)+": tokens minted here are not good there, unless Django knows the public key")

@@ -166,13 +166,23 @@ func atOnce(t *testing.T, n, workers int, fn func(n int) error) {
 	}
 }
 
+// simpleJWT writes the guide's SIMPLE_JWT into a file, and more.
+func simpleJWT(t *testing.T, more string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "simple_jwt.json")
+	if err := os.WriteFile(name, []byte(`{"ACCESS_TOKEN_LIFETIME": "3:00:00", "REFRESH_TOKEN_LIFETIME": "3 days, 0:00:00",
+		"ROTATE_REFRESH_TOKENS": true, "BLACKLIST_AFTER_ROTATION": true`+more+`}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
 // successor is a Latchkey that takes the application's place, its address too.
 func successor(t *testing.T, app *App, env ...string) *node.Node {
 	t.Helper()
-	settings := filepath.Join(t.TempDir(), "simple_jwt.json")
-	if err := os.WriteFile(settings, []byte(`{"ACCESS_TOKEN_LIFETIME": "3:00:00", "REFRESH_TOKEN_LIFETIME": "3 days, 0:00:00",
-		"ROTATE_REFRESH_TOKENS": true, "BLACKLIST_AFTER_ROTATION": true}`), 0o600); err != nil {
-		t.Fatal(err)
+	settings := app.JWT
+	if settings == "" {
+		settings = simpleJWT(t, "")
 	}
 	n := node.New(t, append(env, "LATCHKEY_SIGNING_KEY="+Secret, "LATCHKEY_DJANGO_SETTINGS="+settings,
 		"LATCHKEY_THROTTLE_ENABLED=false", "LATCHKEY_UI_ENABLED=false", "LATCHKEY_LISTEN="+app.addr)...)

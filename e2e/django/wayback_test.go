@@ -176,12 +176,15 @@ func (r *resident) signIn(t *testing.T, n *node.Node) (node.Answer, error) {
 // ASVS 7.4.1, 7.4.2, 7.4.3
 func TestWayBack(t *testing.T) {
 	Python(t)
-	t.Run("sqlite", func(t *testing.T) { wayBack(t, filepath.Join(t.TempDir(), "db.sqlite3")) })
-	t.Run("postgres", func(t *testing.T) { wayBack(t, pgtest.Database(t), "LATCHKEY_DATABASE="+pgtest.Database(t)) })
+	t.Run("sqlite", func(t *testing.T) { wayBack(t, filepath.Join(t.TempDir(), "db.sqlite3"), "") })
+	// And with names of the team's own in its tokens.
+	names := simpleJWT(t, `, "USER_ID_CLAIM": "uid", "TOKEN_TYPE_CLAIM": "typ", "JTI_CLAIM": "tid", "ISSUER": "https://shop.example.com", "AUDIENCE": "shop"`)
+	t.Run("postgres", func(t *testing.T) { wayBack(t, pgtest.Database(t), names, "LATCHKEY_DATABASE="+pgtest.Database(t)) })
 }
 
-func wayBack(t *testing.T, database string, env ...string) {
+func wayBack(t *testing.T, database, settings string, env ...string) {
 	app := New(t, database)
+	app.JWT = settings
 	app.Run("FewerPBKDF2PasswordHasher")
 	all := make([]*resident, *usersFlag)
 	atOnce(t, len(all), 4, func(i int) error {
