@@ -32,6 +32,8 @@ var places = map[string]string{
 	"internal/store/postgres/changes.go github.com/jackc/pgx/v5.ConnectConfig":          "PostgreSQL: database, to hear of changes",
 	"internal/store/postgres/transfer.go github.com/jackc/pgx/v5.ConnectConfig":         "latchkey move: the PostgreSQL of its argument",
 
+	"internal/takeover/upstream.go net.Dialer":            "the lazy take-over: the live Django of the configuration, for logins that nobody knows here; no redirect is followed",
+	"internal/takeover/upstream.go net/http.Transport":    "as above; no proxy of the environment",
 	"internal/takeover/shadow.go net.Dialer":              "latchkey django shadow: the Django of --upstream",
 	"internal/takeover/shadow.go net/http.Transport":      "latchkey django shadow: the Django of --upstream, a program of its own beside the server",
 	"internal/takeover/shadow.go net/http/httputil whole": "as above: the reverse proxy to it",

@@ -13,6 +13,7 @@ import (
 	"net/http/httputil"
 	"net/netip"
 	"net/url"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -86,6 +87,7 @@ const (
 	skipCoding = "the body's coding is not known"
 	skipDown   = "the Django did not answer"
 	skipNew    = "the user is not in the copy"
+	skipPanic  = "comparing it panicked"
 )
 
 // Shadow is the proxy. It is an http.Handler; Close it after its last request.
@@ -137,7 +139,7 @@ func NewShadow(o ShadowOptions) *Shadow {
 	for range askers {
 		s.done.Go(func() {
 			for j := range s.line.ready {
-				s.judge(j)
+				s.compare(j)
 				s.kept.Add(-j.size)
 				s.line.done(j)
 			}
@@ -430,6 +432,23 @@ func (s *Shadow) skip(j *job, why string) {
 			s.unknown.put(k, true)
 		}
 	}
+}
+
+// compare is judge, of which a panic is one comparison less: the live Django is
+// behind this process (ASVS 16.5.4).
+func (s *Shadow) compare(j *job) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		s.Log.Error("panic while two answers were compared", "route", string(j.route), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		s.count(string(j.route), classSkipped, skipPanic)
+		for _, k := range j.keys {
+			s.unknown.put(k, true)
+		}
+	}()
+	s.judge(j)
 }
 
 // judge asks the Latchkey and compares.

@@ -438,6 +438,24 @@ func TestUnknownState(t *testing.T) {
 	}
 }
 
+// A panic in a comparison ends neither the process nor the comparing, and of
+// whom it concerned nothing is said any more.
+//
+// ASVS 16.5.4
+// LESSON 38
+func TestPanicIsOneComparison(t *testing.T) {
+	s := newStage(t, func(w http.ResponseWriter, _ *http.Request) { say(w, 200, `{}`) }, func(w http.ResponseWriter, _ *http.Request) { say(w, 200, `{}`) }, nil)
+	s.compare(&job{message: new(message), keys: []string{"user 1"}}) // There is no answer to compare.
+	if _, is := s.unknown.get("user 1"); !is || s.skipped[skipPanic] != 1 {
+		t.Errorf("%v, unknown %v", s.skipped, is)
+	}
+	s.post("/api/auth/token/verify/", "", `{"token":"x"}`)
+	s.Settle()
+	if c := s.sum(); c.Same != 1 {
+		t.Errorf("after it: %+v", c)
+	}
+}
+
 // TestOrder: what concerns one user is asked in the order in which the Django
 // answered, also while another's takes long.
 func TestOrder(t *testing.T) {
