@@ -171,15 +171,20 @@ func TestAskDown(t *testing.T) {
 					t.Errorf("come back in %v", e.RetryAfter)
 				}
 			}
-			if _, down := a.Down(); !down || n != 1 {
-				t.Errorf("asked %d times, down %v", n, down)
+			times := func() int {
+				mu.Lock()
+				defer mu.Unlock()
+				return n
+			}
+			if _, down := a.Down(); !down || times() != 1 {
+				t.Errorf("asked %d times, down %v", times(), down)
 			}
 			a.pass(maxRetryAfter)
 			if _, down := a.Down(); down {
 				t.Error("it stays down")
 			}
-			if _, err := a.ask(t, "ada@example.com"); err == nil || n != 2 {
-				t.Errorf("asked %d times, %v", n, err)
+			if _, err := a.ask(t, "ada@example.com"); err == nil || times() != 2 {
+				t.Errorf("asked %d times, %v", times(), err)
 			}
 			if log := a.log.String(); strings.Contains(log, "canary") || strings.Contains(log, "ada@") || strings.Contains(log, "a.a.a") {
 				t.Error(log)
