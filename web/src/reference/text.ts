@@ -98,7 +98,7 @@ There is no CSRF token to carry. Where the credential is a cookie, or a cookie w
     id: "errors",
     title: "Errors",
     text: `
-An error says what is wrong in one of four shapes. \`401\` means “who are you”: refresh, or sign in. \`403\` means “not you”: signing in again does not help.
+An error says what is wrong in one of four shapes. \`401\` means “who are you”: refresh, or sign in. \`403\` means “not you”: signing in again does not help. With the code \`confirmation_required\` it means “you, but prove it first”: [the password once more](#confirm), then the same request again.
 
 - **Forms** (register, logout, password change) put what is wrong under \`details\`, by field. At login everything that is wrong with the fields is a 401 in the same shape.
 - **Profile, refresh, verify and lists** answer the fields alone.
