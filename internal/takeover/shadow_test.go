@@ -689,3 +689,40 @@ func TestFewLines(t *testing.T) {
 		t.Errorf("%d lines, %+v", n, s.sum())
 	}
 }
+
+// watchedWriter looks at the line whenever a part of the answer passes.
+type watchedWriter struct {
+	*httptest.ResponseRecorder
+	see func(written int)
+}
+
+func (w watchedWriter) Write(p []byte) (int, error) {
+	w.see(w.Body.Len() + len(p))
+	return w.ResponseRecorder.Write(p)
+}
+
+// TestBeforeTheAnswer: an exchange is in the line before the client can have the
+// whole of its answer, so that what it asks next comes after.
+func TestBeforeTheAnswer(t *testing.T) {
+	wait := make(chan bool)
+	s := newStage(t, func(w http.ResponseWriter, _ *http.Request) { say(w, 200, `{"a":1}`) },
+		func(w http.ResponseWriter, _ *http.Request) {
+			<-wait
+			say(w, 200, `{"a":1}`)
+		}, nil)
+	defer close(wait)
+	seen := false
+	r := httptest.NewRequest("POST", "/api/auth/login/", strings.NewReader(`{}`))
+	s.ServeHTTP(watchedWriter{httptest.NewRecorder(), func(written int) {
+		s.line.mu.Lock()
+		defer s.line.mu.Unlock()
+		if written == len(`{"a":1}`) {
+			if seen = true; s.line.waiting != 1 {
+				t.Errorf("%d are in the line", s.line.waiting)
+			}
+		}
+	}}, r)
+	if !seen {
+		t.Error("the answer did not pass")
+	}
+}
