@@ -27,7 +27,7 @@ func TestPage(t *testing.T) {
 	minutes := int(c.Window.Std() / time.Minute)
 	want := []string{
 		fmt.Sprintf("| sign-in from a device that the account does not know | account | %d in %d minutes |", c.Account, minutes),
-		fmt.Sprintf("| change of the password | session | %d in %d minutes |", c.Account, minutes),
+		fmt.Sprintf("| change of the password, and a [proof of it](sessions.md#what-takes-the-password-again), together | session | %d in %d minutes |", c.Account, minutes),
 		fmt.Sprintf("| sign-in, whatever the account | client address | %d in %d minutes |", c.Address, minutes),
 		fmt.Sprintf("| %d in an hour; one more blocks the address's sign-ins for %d minutes |", c.Emails, minutes),
 		fmt.Sprintf("| %d at once, then one in %d s |", c.Burst, int(c.Every.Std().Seconds())),
