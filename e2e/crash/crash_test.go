@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 }
 
 var (
-	cycles  = flag.Int("crash.cycles", 10, "kills on each engine")
+	cycles  = flag.Int("crash.cycles", 5, "kills on each engine")
 	longest = flag.Duration("crash.for", 500*time.Millisecond, "the longest time between a start and its kill")
 	seed    = flag.Uint64("crash.seed", 0, "seed of the run; 0 takes one by chance")
 )

@@ -32,7 +32,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/store/sqlite"
 )
 
-var part = flag.Int("enumeration.part", 1, "the hashes of the timed logins have this part of their rounds: less to wait for, and the same to tell apart")
+var part = flag.Int("enumeration.part", 10, "the hashes of the timed logins have this part of their rounds: less to wait for, and the same to tell apart")
 
 var samples = flag.Int("enumeration.samples", 2, "logins of each state of account that are timed; from 500 on the times are judged")
 

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-var rounds = flag.Int("race.rounds", 6, "how often 1,000 clients refresh one token, on each set-up")
+var rounds = flag.Int("race.rounds", 3, "how often 1,000 clients refresh one token, on each set-up")
 
 const password = "c0rrect-Horse-42"
 

@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	reuses = flag.Int("race.reuses", 20, "how often a grandparent is presented, on each set-up")
+	reuses = flag.Int("race.reuses", 10, "how often a grandparent is presented, on each set-up")
 	dead   = flag.Duration("race.dead", 0, "how long after that the session may live on another node; 0: it is measured and not judged")
 )
 
