@@ -27,7 +27,7 @@ type span struct{ from, to time.Duration }
 // LESSON 17
 // ROW 1
 func TestPostgresSyncs(t *testing.T) {
-	strace := tracer(t)
+	strace := node.Strace(t)
 	pg := pgtest.Durable(t)
 	wal := filepath.Join(t.TempDir(), "postgres")
 	detach := attach(t, strace, wal, family(t, pg.URL("postgres")))

@@ -51,7 +51,7 @@ func (d *disk) truncate(to int64) {
 // LESSON 14, 17
 // ROW 1
 func TestSyncBeforeAcknowledgement(t *testing.T) {
-	strace := tracer(t)
+	strace := node.Strace(t)
 	n := node.New(t, "LATCHKEY_THROTTLE_ENABLED=false", "LATCHKEY_LOG_LEVEL=error")
 	log := filepath.Join(t.TempDir(), "strace")
 	if err := n.Run(wrap(t, strace, node.Build(t), log)); err != nil {

@@ -24,23 +24,6 @@ type call struct {
 	at     [2]time.Duration // of began and ended
 }
 
-// tracer finds strace. scripts/need installs it; under LATCHKEY_TEST_STRICT it
-// must be there.
-func tracer(t *testing.T) string {
-	t.Helper()
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/bin") {
-		path := filepath.Join(dir, "strace")
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-			return path
-		}
-	}
-	if os.Getenv("LATCHKEY_TEST_STRICT") == "1" {
-		t.Fatal("strace is not here; scripts/need installs it")
-	}
-	t.Skip("strace is not here; scripts/need installs it")
-	return ""
-}
-
 // options of strace: all threads and children, files by name, text in hex and
 // in full, the calls that write, sync, and speak with clients.
 var options = []string{

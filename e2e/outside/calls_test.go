@@ -72,7 +72,7 @@ func TestNothingElse(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			strace := tracer(t)
+			strace := node.Strace(t)
 			env := tt.env(t)
 			home, tmp := t.TempDir(), t.TempDir()
 			n := node.New(t, append(env, node.OwnKey, "HOME="+home, "TMPDIR="+tmp, "LATCHKEY_THROTTLE_ACCOUNT=1")...)
@@ -169,23 +169,6 @@ func work(t *testing.T, n *node.Node) {
 	do(200, "GET", "/.well-known/jwks.json", "", nil)
 	do(404, "GET", "/api/../../etc/passwd", "", nil)
 	do(200, "POST", fmt.Sprintf("/api/users/%d/logout/", user.User.ID), root.Tokens.Access, nil)
-}
-
-// tracer finds strace. scripts/need installs it; under LATCHKEY_TEST_STRICT it
-// must be there.
-func tracer(t *testing.T) string {
-	t.Helper()
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/bin") {
-		path := filepath.Join(dir, "strace")
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
-			return path
-		}
-	}
-	if os.Getenv("LATCHKEY_TEST_STRICT") == "1" {
-		t.Fatal("strace is not here; scripts/need installs it")
-	}
-	t.Skip("strace is not here; scripts/need installs it")
-	return ""
 }
 
 // peer is where PostgreSQL is, as a system call has it.

@@ -47,18 +47,23 @@ func (im *importer) tokens(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			rows := make([]auth.Revocation, len(ended))
-			for i, id := range ended {
-				rows[i] = auth.Revocation{Kind: auth.RevokedSession, Key: id}
-			}
-			_, err = tx.Revoke(ctx, rows...)
-			return err
+			return revoke(ctx, tx, ended)
 		})
 	})
 	if err != nil {
 		return fmt.Errorf("take over the tokens: %w", err)
 	}
 	return im.handedBack(ctx)
+}
+
+// revoke lets the access tokens of sessions that have just been ended die.
+func revoke(ctx context.Context, tx auth.Tx, sessions []string) error {
+	rows := make([]auth.Revocation, len(sessions))
+	for i, id := range sessions {
+		rows[i] = auth.Revocation{Kind: auth.RevokedSession, Key: id}
+	}
+	_, err := tx.Revoke(ctx, rows...)
+	return err
 }
 
 // sessionsAtOnce is how many sessions are looked at in one transaction.
@@ -79,12 +84,7 @@ func (im *importer) handedBack(ctx context.Context) error {
 			if err != nil || len(ended) == 0 {
 				return err
 			}
-			rows := make([]auth.Revocation, len(ended))
-			for i, id := range ended {
-				rows[i] = auth.Revocation{Kind: auth.RevokedSession, Key: id}
-			}
-			_, err = tx.Revoke(ctx, rows...)
-			return err
+			return revoke(ctx, tx, ended)
 		})
 		if err != nil {
 			return fmt.Errorf("end sessions that were ended there: %w", err)
