@@ -352,14 +352,22 @@ func (t *tap) WriteHeader(status int) {
 	if status >= 200 && t.request.Header.Get("Expect") == "" {
 		t.body.rest()
 	}
+	if status >= 200 && t.status == 0 {
+		t.status, t.header = status, t.Header().Clone()
+		if v := t.header.Get("Content-Length"); v != "" {
+			_, _ = fmt.Sscan(v, &t.wanted)
+		}
+		if t.bare() {
+			t.finish(true)
+		}
+	}
 	t.plain.WriteHeader(status)
-	if status < 200 || t.status != 0 {
-		return
-	}
-	t.status, t.header = status, t.Header().Clone()
-	if v := t.header.Get("Content-Length"); v != "" {
-		_, _ = fmt.Sscan(v, &t.wanted)
-	}
+}
+
+// bare reports whether the headers are the whole answer (RFC 9112, 6.3).
+func (t *tap) bare() bool {
+	return t.wanted == 0 || t.request.Method == http.MethodHead ||
+		t.status == http.StatusNoContent || t.status == http.StatusNotModified
 }
 
 // Write keeps what passes. An exchange is in the line before the client can

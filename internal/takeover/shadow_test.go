@@ -696,6 +696,11 @@ type watchedWriter struct {
 	see func(written int)
 }
 
+func (w watchedWriter) WriteHeader(status int) {
+	w.see(0)
+	w.ResponseRecorder.WriteHeader(status)
+}
+
 func (w watchedWriter) Write(p []byte) (int, error) {
 	w.see(w.Body.Len() + len(p))
 	return w.ResponseRecorder.Write(p)
@@ -704,25 +709,43 @@ func (w watchedWriter) Write(p []byte) (int, error) {
 // TestBeforeTheAnswer: an exchange is in the line before the client can have the
 // whole of its answer, so that what it asks next comes after.
 func TestBeforeTheAnswer(t *testing.T) {
-	wait := make(chan bool)
-	s := newStage(t, func(w http.ResponseWriter, _ *http.Request) { say(w, 200, `{"a":1}`) },
-		func(w http.ResponseWriter, _ *http.Request) {
-			<-wait
-			say(w, 200, `{"a":1}`)
-		}, nil)
-	defer close(wait)
-	seen := false
-	r := httptest.NewRequest("POST", "/api/auth/login/", strings.NewReader(`{}`))
-	s.ServeHTTP(watchedWriter{httptest.NewRecorder(), func(written int) {
-		s.line.mu.Lock()
-		defer s.line.mu.Unlock()
-		if written == len(`{"a":1}`) {
-			if seen = true; s.line.waiting != 1 {
-				t.Errorf("%d are in the line", s.line.waiting)
+	for _, c := range []struct {
+		name, method string
+		status       int
+		body         string
+	}{
+		{"a body", "POST", 200, `{"a":1}`},
+		{"a refusal without a body", "POST", 401, ""},
+		{"no content", "POST", 204, ""},
+		{"not modified", "GET", 304, ""},
+		{"HEAD", "HEAD", 405, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			wait := make(chan bool)
+			s := newStage(t, func(w http.ResponseWriter, _ *http.Request) {
+				if c.method == http.MethodHead {
+					w.Header().Set("Content-Length", "43")
+				}
+				say(w, c.status, c.body)
+			}, func(w http.ResponseWriter, _ *http.Request) {
+				<-wait
+				say(w, c.status, c.body)
+			}, nil)
+			defer close(wait)
+			seen := false
+			r := httptest.NewRequest(c.method, "/api/auth/login/", strings.NewReader(`{}`))
+			s.ServeHTTP(watchedWriter{httptest.NewRecorder(), func(written int) {
+				s.line.mu.Lock()
+				defer s.line.mu.Unlock()
+				if written == len(c.body) {
+					if seen = true; s.line.waiting != 1 {
+						t.Errorf("%d are in the line", s.line.waiting)
+					}
+				}
+			}}, r)
+			if !seen {
+				t.Error("the answer did not pass")
 			}
-		}
-	}}, r)
-	if !seen {
-		t.Error("the answer did not pass")
+		})
 	}
 }
