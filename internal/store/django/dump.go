@@ -198,7 +198,8 @@ func reason(err error) string {
 			return "a name is there twice"
 		}
 		if s.Err != nil {
-			return s.Err.Error()
+			what, _, _ := strings.Cut(s.Err.Error(), "`")
+			return strings.TrimSpace(what)
 		}
 	}
 	return "it is malformed"
@@ -450,28 +451,34 @@ func (s *splitter) next() (raw []byte, whole bool, err error) {
 	whole = true
 	depth, text, escaped := 1, false, false
 	for depth > 0 {
-		c, err := s.in.ReadByte()
-		if err != nil {
+		if _, err := s.in.Peek(1); err != nil {
 			return nil, false, cutShort(err)
 		}
-		if len(s.buf) < maxRecord {
-			s.buf = append(s.buf, c)
-		} else {
-			whole = false
+		chunk, _ := s.in.Peek(s.in.Buffered()) // which is there
+		n := len(chunk)
+		for i, c := range chunk {
+			switch {
+			case escaped:
+				escaped = false
+			case text && c == '\\':
+				escaped = true
+			case c == '"':
+				text = !text
+			case text:
+			case c == '{' || c == '[':
+				depth++
+			case c == '}' || c == ']':
+				depth--
+			}
+			if depth == 0 {
+				n = i + 1
+				break
+			}
 		}
-		switch {
-		case escaped:
-			escaped = false
-		case text && c == '\\':
-			escaped = true
-		case c == '"':
-			text = !text
-		case text:
-		case c == '{' || c == '[':
-			depth++
-		case c == '}' || c == ']':
-			depth--
-		}
+		kept := min(n, maxRecord-len(s.buf))
+		s.buf = append(s.buf, chunk[:kept]...)
+		whole = whole && kept == n
+		_, _ = s.in.Discard(n) // which is there
 	}
 	return s.buf, whole, nil
 }
