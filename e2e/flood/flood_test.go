@@ -351,6 +351,38 @@ func narrow(addr string) (net.Conn, error) {
 	return d.Dial("tcp", addr)
 }
 
+// drip sends a byte a second.
+func drip(c net.Conn, stop <-chan struct{}) {
+	for {
+		select {
+		case <-stop:
+			return
+		case <-time.After(time.Second):
+			_, _ = c.Write([]byte("a"))
+		}
+	}
+}
+
+// sink takes connections and reads nothing of them.
+func sink(t *testing.T) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { _ = c.Close() })
+		}
+	}()
+	return l.Addr().String()
+}
+
 // TestSlowClients has heads and bodies come in by a byte a second, and answers
 // read by one or not at all, one that fits the buffers and many that do not. All
 // of them are put out in time, while everybody else is served.
@@ -369,8 +401,27 @@ func TestSlowClients(t *testing.T) {
 	const good = 8
 	// Far beyond what may be, for a machine with much to do.
 	patience := write + time.Minute
-	// The longest that a slow client may be there, and as long a base.
+	// The longest that a slow client may be there, and as long a base. What it
+	// costs to be 4,000 slow clients is in the base too: they send their bytes
+	// for as long to one who never reads.
+	silent := sink(t)
+	bare := v.during(write, good, 0)
+	pretend := make(chan struct{})
+	var pretenders sync.WaitGroup
+	time.AfterFunc(head, func() { close(pretend) })
+	for range 2 * *slow {
+		pretenders.Go(func() {
+			c, err := net.Dial("tcp", silent)
+			if err != nil {
+				t.Errorf("connect: %v", err)
+				return
+			}
+			defer c.Close()
+			drip(c, pretend)
+		})
+	}
 	base := v.during(write, good, 0)
+	pretenders.Wait()
 	addr := strings.TrimPrefix(n.URL, "http://")
 	// Those of the good clients are there already.
 	quiet := sockets(t, n)
@@ -398,16 +449,7 @@ func TestSlowClients(t *testing.T) {
 			_, _ = io.WriteString(c, request)
 			stop := make(chan struct{})
 			defer close(stop)
-			go func() {
-				for {
-					select {
-					case <-stop:
-						return
-					case <-time.After(time.Second):
-						_, _ = c.Write([]byte("a"))
-					}
-				}
-			}()
+			go drip(c, stop)
 			if _, err := io.Copy(io.Discard, c); err != nil {
 				if errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("a slow client is still there after %v", time.Since(began))
@@ -463,7 +505,9 @@ func TestSlowClients(t *testing.T) {
 	meanwhile := float64(len(served)) / elapsed.Seconds()
 	t.Logf("%d slow heads were gone after %v, %d slow bodies after %v, %d slow readers after %v",
 		*slow, time.Duration(headLast.Load()).Round(time.Millisecond), *slow, time.Duration(last.Load()).Round(time.Millisecond), *readers, readersLast.Round(time.Millisecond))
-	t.Logf("good traffic: %.0f a second before, %.0f meanwhile: %.2f", before, meanwhile, meanwhile/before)
+	alone := float64(len(bare)) / write.Seconds()
+	t.Logf("good traffic: %.0f a second alone, %.0f beside as many who are slow elsewhere, %.0f meanwhile: %.2f (of alone: %.2f)",
+		alone, before, meanwhile, meanwhile/before, meanwhile/alone)
 	if *measure {
 		const late = time.Second // the clients' own
 		if d := time.Duration(headLast.Load()); d > head+late {
