@@ -6,6 +6,27 @@ import { delimiter, join } from "node:path";
 const names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const elsewhere = ["/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"];
 
+const off = [
+  // The address bar's suggestions are pages of their own, which each window loads though nobody sees it: they take more
+  // than the page under test.
+  "WebUIOmniboxPopup",
+  "WebUIOmniboxAimPopup",
+  // What Playwright turns off: of two such lists Chromium obeys the last.
+  "AvoidUnnecessaryBeforeUnloadCheckSync",
+  "DestroyProfileOnBrowserClose",
+  "HttpsUpgrades",
+  "HttpsFirstBalancedModeAutoEnable",
+  "LensOverlay",
+  "MediaRouter",
+  "PaintHolding",
+  "ThirdPartyStoragePartitioning",
+  "AvoidCorsURLLoaderRestartOnRedirect",
+  "OptimizationHints",
+  "NetworkTimeServiceQuerying",
+  "AimEnabled",
+  "PreconnectToSearch",
+];
+
 // launchOptions says how to start the machine's own Chromium. It is kept from
 // talking to anybody but the servers under test.
 export function launchOptions(...more: string[]): LaunchOptions {
@@ -19,6 +40,7 @@ export function launchOptions(...more: string[]): LaunchOptions {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      `--disable-features=${off.join()}`,
       ...more,
     ],
   };
