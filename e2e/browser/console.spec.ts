@@ -1,41 +1,12 @@
 import type { BrowserContext, Page } from "@playwright/test";
 import { mkdirSync, readFileSync } from "node:fs";
 import { screenshots as pictures } from "./places.ts";
+import { populate, test } from "./gallery.ts";
 import { at, axe, signIn, sizes, visit, watch, type Screen } from "./screen.ts";
-import { startServer, type Server } from "./server.ts";
-import { appoint, call, expect, register, test, type Person, type Registered } from "./test.ts";
+import type { Server } from "./server.ts";
+import { call, expect, register, type Person } from "./test.ts";
 
 // The console on the real binary, as an admin and as a manager use it; and a picture of each of its screens.
-
-const long = "Wolfeschlegelsteinhausenbergerdorff".repeat(5).slice(0, 150);
-
-type World = { server: Server; admin: Person; manager: Person; people: Registered[]; ids: number[] };
-
-/** An admin, a manager, some others, and something that has happened. */
-async function populate(server: Server, many = 5): Promise<World> {
-  const admin = await appoint(server, "admin", "Rhodes");
-  const manager = await appoint(server, "manager", "Newman");
-  const people: Registered[] = [];
-  for (let i = 0; i < many; i++) people.push(await register(server));
-  const ids: number[] = [];
-  for (const [i, person] of people.entries()) {
-    const headers = { Authorization: `Bearer ${person.tokens.access}` };
-    const names = i === 0 ? { last_name: long } : { first_name: `Grace${i}`, last_name: "Hopper" };
-    const profile = await call(server, "PUT", "/api/auth/profile/", names, headers);
-    ids.push(((await profile.json()) as { id: number }).id);
-  }
-  const agent =
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1";
-  for (const password of ["wrong", people[0]?.password])
-    await call(
-      server,
-      "POST",
-      "/api/auth/login/",
-      { email: people[0]?.email, password },
-      { "User-Agent": agent },
-    );
-  return { server, admin, manager, people, ids };
-}
 
 async function enter(page: Page, server: Server, person: Person, path = "/") {
   await page.goto(`${server.origin}/sign-in?next=${encodeURIComponent(path)}`);
@@ -513,24 +484,11 @@ const screens: (Screen & { as?: "manager" })[] = [
   },
 ];
 
-// One house of people for all the screens that a worker looks at: looking changes nobody.
-const house = test.extend<Record<never, never>, { world: World }>({
-  world: [
-    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern.
-    async ({}, provide) => {
-      const server = await startServer();
-      await provide(await populate(server, 2));
-      await server.stop();
-    },
-    { scope: "worker" },
-  ],
-});
-
-house.describe("screens", () => {
+test.describe("screens", () => {
   if (pictures) mkdirSync(pictures, { recursive: true });
   for (const screen of screens) {
-    house(screen.name, async ({ browser, world }, info) => {
-      await visit(screen, browser, world.server, screen.as === "manager" ? world.manager : world.admin, info);
+    test(screen.name, async ({ viewer, house }, info) => {
+      await visit(screen, viewer, house.server, screen.as === "manager" ? house.manager : house.admin, info);
     });
   }
 });

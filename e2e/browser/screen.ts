@@ -1,5 +1,6 @@
-import { AxeBuilder } from "@axe-core/playwright";
-import type { Browser, BrowserContext, Page, TestInfo } from "@playwright/test";
+import type { BrowserContext, Page, TestInfo } from "@playwright/test";
+import axeCore from "axe-core";
+import type { Viewer } from "./gallery.ts";
 import { screenshots as pictures } from "./places.ts";
 import type { Server } from "./server.ts";
 import { expect, type Person } from "./test.ts";
@@ -18,7 +19,7 @@ export async function at(page: Page, server: Server, path: string, heading: stri
 }
 
 /** Notes what the page must not do; the list is empty when all is well. */
-export async function watch(context: BrowserContext, server: Server): Promise<string[]> {
+export async function watch(context: BrowserContext, server: { origin: string }): Promise<string[]> {
   const seen: string[] = [];
   await context.exposeBinding("noteViolation", (_, what: string) => seen.push(`policy: ${what}`));
   await context.addInitScript(() => {
@@ -49,14 +50,23 @@ export async function signIn(context: BrowserContext, server: Server, person: Pe
 export async function axe(page: Page, parts: string[] = []) {
   // Behind a dialog the page is inert, with its heading and its main part.
   const modal = (await page.getByRole("alertdialog").count()) > 0;
-  const builder = new AxeBuilder({ page });
-  for (const part of parts) builder.include(part);
-  const { violations } = await builder
-    .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"])
-    // Our pages have no frames, which is what the other mode is for; it takes twice as long.
-    .setLegacyMode()
-    .disableRules(modal ? ["landmark-one-main", "page-has-heading-one"] : [])
-    .analyze();
+  const options = {
+    runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    rules: Object.fromEntries(
+      (modal ? ["landmark-one-main", "page-has-heading-one"] : []).map((rule) => [rule, { enabled: false }]),
+    ),
+    // What is in order is not told of, element by element.
+    resultTypes: ["violations" as const],
+  };
+  // axe is half a megabyte of script: a page has it once.
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(axeCore.source);
+  const violations = await page.evaluate(
+    async ({ parts, options }) => {
+      const { axe } = window as unknown as { axe: typeof axeCore };
+      return (await axe.run(parts.length > 0 ? { include: parts } : document, options)).violations;
+    },
+    { parts, options },
+  );
   return violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target.join(" ")).join(", ")}`);
 }
 
@@ -70,28 +80,19 @@ export const wide = (page: Page) =>
  * Goes to a screen and looks at it in every size: as a phone that becomes a narrow one and then a desktop. axe takes its
  * seconds, so each layout and each theme has it once.
  */
-export async function visit(
-  screen: Screen,
-  browser: Browser,
-  server: Server,
-  person: Person,
-  info: TestInfo,
-) {
-  const context = await browser.newContext({
-    viewport: sizes["390"],
-    locale: "en-US",
-    reducedMotion: "reduce",
-  });
-  const seen = await watch(context, server);
-  if (screen.signedIn) await signIn(context, server, person);
-  const page = await context.newPage();
+export async function visit(screen: Screen, viewer: Viewer, server: Server, person: Person, info: TestInfo) {
+  const { page, seen } = viewer;
+  await viewer.enter(server, screen.signedIn ? person : undefined);
   await screen.go(page, server);
   const soft = expect.configure({ soft: true });
   for (const [tag, viewport] of Object.entries(sizes)) {
     await page.setViewportSize(viewport);
     for (const colorScheme of ["light", "dark"] as const) {
+      const pictured = pictures && tag !== "320";
+      // What changes the theme lays the page out anew.
+      if (colorScheme === "light" && tag !== "390" && !pictured) continue;
       await page.emulateMedia({ colorScheme });
-      if (pictures && tag !== "320") {
+      if (pictured) {
         const path = `${pictures}${screen.name}-${tag}-${colorScheme}.png`;
         await page.screenshot({ path, fullPage: true, animations: "disabled" });
         info.annotations.push({ type: "picture", description: path });
@@ -107,8 +108,8 @@ export async function visit(
     document.cookie,
   ]);
   soft(kept.filter(Boolean)).toEqual([]);
+  await viewer.leave();
   soft(seen, "what the page must not do").toEqual([]);
-  await context.close();
 }
 
 export const sizes = {

@@ -1,8 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { screenshots as pictures } from "./places.ts";
+import { somebody, test } from "./gallery.ts";
 import { at, axe, signIn, sizes, visit, watch, wide, type Screen } from "./screen.ts";
-import { call, expect, register, test, type Registered } from "./test.ts";
-import type { Server } from "./server.ts";
+import { expect } from "./test.ts";
 
 // Every screen and state: no violation that axe finds, none of the page's own policy, nothing asked of anybody else,
 // nothing kept but the language and the theme, no sideways scrolling at 320 px or at 200 %. And a picture of each, to be
@@ -179,36 +179,12 @@ const screens: Screen[] = [
   },
 ];
 
-/** Somebody with a long name, several devices and a history. */
-async function somebody(server: Server): Promise<Registered> {
-  const person = await register(server);
-  const headers = { Authorization: `Bearer ${person.tokens.access}` };
-  await call(server, "PUT", "/api/auth/profile/", { last_name: long }, headers);
-  const agents = [
-    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
-    "",
-  ];
-  for (const agent of agents) {
-    for (const password of [person.password, "wrong"]) {
-      await call(
-        server,
-        "POST",
-        "/api/auth/login/",
-        { email: person.email, password },
-        { "User-Agent": agent },
-      );
-    }
-  }
-  return person;
-}
-
 test.describe("screens", () => {
   if (pictures) mkdirSync(pictures, { recursive: true });
   for (const screen of screens) {
     // ASVS 14.2.3, 14.3.3
-    test(screen.name, async ({ browser, gallery }, info) => {
-      await visit(screen, browser, gallery, await somebody(gallery), info);
+    test(screen.name, async ({ viewer, gallery }, info) => {
+      await visit(screen, viewer, gallery.server, gallery.person, info);
     });
   }
 });
@@ -398,11 +374,10 @@ test("the first picture on a slow phone", async ({ browser, latchkey }) => {
   await context.close();
 });
 
-test("the API reference", async ({ browser, gallery }) => {
-  const context = await browser.newContext({ viewport: sizes["390"], reducedMotion: "reduce" });
-  const seen = await watch(context, gallery);
-  const page = await context.newPage();
-  const response = await page.goto(`${gallery.origin}/api/docs/`);
+test("the API reference", async ({ viewer, gallery }) => {
+  const { page, seen } = viewer;
+  await viewer.enter(gallery.server);
+  const response = await page.goto(`${gallery.server.origin}/api/docs/`);
   expect(response?.headers()["content-security-policy"]).not.toMatch(/unsafe/);
   await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
   for (const [tag, viewport] of Object.entries(sizes)) {
@@ -421,6 +396,6 @@ test("the API reference", async ({ browser, gallery }) => {
     }
     await expect.poll(() => wide(page), `sideways, ${tag}`).toBe("");
   }
+  await viewer.leave();
   expect(seen).toEqual([]);
-  await context.close();
 });

@@ -14,17 +14,7 @@ export interface Latchkey {
 }
 
 // test has what starts servers, and stops them whatever became of the test.
-export const test = base.extend<{ latchkey: Latchkey }, { gallery: Server }>({
-  // One server for all the screens that a worker looks at.
-  gallery: [
-    // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern.
-    async ({}, provide) => {
-      const server = await startServer();
-      await provide(server);
-      await server.stop();
-    },
-    { scope: "worker" },
-  ],
+export const test = base.extend<{ latchkey: Latchkey }>({
   // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern.
   latchkey: async ({}, provide, info) => {
     const ends: (() => Promise<void>)[] = [];
