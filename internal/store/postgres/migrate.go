@@ -13,6 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+
+	"github.com/latchkey-auth/latchkey/internal/store"
 )
 
 //go:embed migrations/*.sql
@@ -64,8 +66,12 @@ func migrate(ctx context.Context, config *pgx.ConnConfig, log *slog.Logger) (err
 	}
 	db := stdlib.OpenDB(*config)
 	defer func() { err = errors.Join(err, db.Close()) }()
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, folder,
-		goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
+	all, err := store.Migrations(folder)
+	if err != nil {
+		return fmt.Errorf("read the migrations: %w", err)
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, nil,
+		goose.WithGoMigrations(all...), goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}
