@@ -31,6 +31,9 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames: true,
 		Setup: func(e *testscript.Env) error {
 			e.Values[serverKey{}] = &running{}
+			// With the race detector each command would sleep for a second at its
+			// end, for races of goroutines that nobody waits for.
+			e.Setenv("GORACE", "atexit_sleep_ms=0")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
