@@ -89,6 +89,8 @@ type Options struct {
 	Careful bool
 	// Busy has what goes on beside the requests go on each 50 ms.
 	Busy bool
+	// DearHashes cost what they do in production.
+	DearHashes bool
 }
 
 // Serve runs a server until the test ends.
@@ -162,7 +164,7 @@ func Serve(t testing.TB, o Options) *Server {
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	run := server.RunOptions{
 		Ready: func(addr string) { ready <- addr },
-		Store: store, Now: s.Now,
+		Store: store, Now: s.Now, CheapHashes: !o.DearHashes,
 	}
 	if o.Careful {
 		run.SweepEvery = 10 * time.Millisecond

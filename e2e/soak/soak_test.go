@@ -93,7 +93,7 @@ func TestSoak(t *testing.T) {
 
 func soak(t *testing.T, engine string, from uint64) {
 	long := *length >= longRun
-	o := faults.Options{Engine: engine, Busy: true, Env: []string{
+	o := faults.Options{Engine: engine, Busy: true, DearHashes: true, Env: []string{
 		"LATCHKEY_LOG_LEVEL=error", "LATCHKEY_AUDIT_RETENTION=24h",
 	}}
 	s := &stage{Server: faults.Serve(t, o), t: t}

@@ -57,7 +57,7 @@ func newOffice(t *testing.T) office {
 	if err := revoked.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	hasher := password.NewHasher(password.Options{Wait: time.Minute})
+	hasher := password.NewHasher(password.Options{Wait: time.Minute, Cheap: true})
 	limits := throttle.New(throttle.Options{Enabled: true, Counters: counters.In(store), Burst: 3, Every: time.Minute})
 	failures := login.NewFailures(store, log)
 	return office{account.New(account.Options{

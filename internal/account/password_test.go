@@ -295,6 +295,7 @@ func TestChangePasswordThrottle(t *testing.T) {
 func TestChangePasswordGuessedAtOnce(t *testing.T) {
 	const places = 3 // each costs a hash
 	o := newOffice(t)
+	o.Hasher = password.NewHasher(password.Options{Wait: time.Minute})
 	o.Throttle = throttle.New(throttle.Options{Enabled: true, Counters: counters.In(o.Store), Account: places})
 	tokens, _ := o.register("ada@example.com")
 	me := o.access(tokens.Access)

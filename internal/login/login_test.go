@@ -42,7 +42,14 @@ const right = "c0rrect-Horse-42"
 // iterations, so that it is due for a new hash.
 const djangoHash = "pbkdf2_sha256$1000$saltsaltsalt$%s"
 
+// newDoor is one with a user of this hash, "" for one of right. What is hashed
+// here costs nothing.
 func newDoor(t *testing.T, encoded string) door {
+	t.Helper()
+	return newDoorWith(t, encoded, password.Options{Wait: time.Minute, Cheap: true})
+}
+
+func newDoorWith(t *testing.T, encoded string, hashes password.Options) door {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	store, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "latchkey.db"), Now: time.Now, Log: log})
@@ -57,7 +64,7 @@ func newDoor(t *testing.T, encoded string) door {
 			Revoked: session.NewRevoked(store, time.Now, log, 0), Reuse: session.Strict,
 			AccessLifetime: 3 * time.Hour, RefreshLifetime: 72 * time.Hour, SessionMax: 720 * time.Hour, Now: time.Now, Log: log,
 		}),
-		Hasher:   password.NewHasher(password.Options{Wait: time.Minute}),
+		Hasher:   password.NewHasher(hashes),
 		Throttle: throttle.New(throttle.Options{Enabled: true, Counters: counters.In(store)}),
 		Failures: login.NewFailures(store, log), Now: time.Now, Log: log,
 	}), t, auth.User{}}
@@ -173,7 +180,7 @@ func TestPasswordChangedMeanwhile(t *testing.T) {
 // guards openings does not move, so a second login at the same time succeeds.
 func TestRehash(t *testing.T) {
 	// pbkdf2_hmac("sha256", right, "saltsaltsalt", 1000), by Python's hashlib.
-	d := newDoor(t, fmt.Sprintf(djangoHash, "mFTaTHBoleKGfa3z1fK5UqCM4vH1JjTArcR2uHFgprs="))
+	d := newDoorWith(t, fmt.Sprintf(djangoHash, "mFTaTHBoleKGfa3z1fK5UqCM4vH1JjTArcR2uHFgprs="), password.Options{})
 	var wg sync.WaitGroup
 	for range 2 {
 		wg.Go(func() {
@@ -198,7 +205,7 @@ func TestRehash(t *testing.T) {
 // Attempts take their places before the hash: of 100 wrong ones at once ten
 // reach a verdict, and a right one gives its place back.
 func TestThrottle(t *testing.T) {
-	d := newDoor(t, "")
+	d := newDoorWith(t, "", password.Options{Wait: time.Minute})
 	for range 15 {
 		if _, _, err := d.Password(t.Context(), email(t, "ada@example.com"), right, auth.Client{}, ""); err != nil {
 			t.Fatalf("right password: %v", err)
@@ -290,7 +297,7 @@ func TestRefusalsCostAHash(t *testing.T) {
 		"unusable password": {"ada@example.com", right, &auth.UserChange{Password: &unusable}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newDoor(t, "")
+			d := newDoorWith(t, "", password.Options{})
 			if c.change != nil {
 				d.change(*c.change)
 			}

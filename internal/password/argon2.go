@@ -36,16 +36,35 @@ type argon2Hash struct {
 	sum     []byte
 }
 
-// newArgon2 makes a hash with today's parameters, without its sum. The salt is
+// parameters are what a Hasher writes argon2id with.
+type parameters struct {
+	memory, time uint32
+	threads      uint8
+}
+
+// today are the parameters of every Hasher but those of Options.Cheap.
+func today() parameters { return parameters{argon2Memory, argon2Time, argon2Threads} }
+
+// cheap are argon2's least.
+func cheap() parameters { return parameters{8, 1, 1} }
+
+// newArgon2 makes a hash with these parameters, without its sum. The salt is
 // text, as Django's salts are: its decode() reads it back as such.
-func newArgon2() *argon2Hash {
+func newArgon2(p parameters) *argon2Hash {
 	return &argon2Hash{
 		variety: "argon2id",
-		memory:  argon2Memory,
-		time:    argon2Time,
-		threads: argon2Threads,
+		memory:  p.memory,
+		time:    p.time,
+		threads: p.threads,
 		salt:    []byte(rand.Text()),
 	}
+}
+
+// write reports whether these are what a hash was written with.
+func (p parameters) write(stored hash) bool {
+	h, ok := stored.(*argon2Hash)
+	return ok && h.variety == "argon2id" && h.memory == p.memory && h.time == p.time &&
+		h.threads == p.threads && len(h.sum) == argon2Length
 }
 
 // parseArgon2 reads "argon2id$v=19$m=19456,t=2,p=1$salt$hash", as strictly as
@@ -105,12 +124,6 @@ func (h *argon2Hash) derive(pw string, length int) []byte {
 
 func (h *argon2Hash) matches(pw string) bool {
 	return subtle.ConstantTimeCompare(h.derive(pw, len(h.sum)), h.sum) == 1
-}
-
-// current reports whether Hash would write these parameters today.
-func (h *argon2Hash) current() bool {
-	return h.variety == "argon2id" && h.memory == argon2Memory && h.time == argon2Time &&
-		h.threads == argon2Threads && len(h.sum) == argon2Length
 }
 
 func (h *argon2Hash) String() string {

@@ -82,11 +82,7 @@ func Check(encoded string) error {
 // verified.
 func NeedsRehash(encoded string) bool {
 	h, err := parse(encoded)
-	if err != nil {
-		return false
-	}
-	a, ok := h.(*argon2Hash)
-	return !ok || !a.current()
+	return err == nil && !today().write(h)
 }
 
 // parse gives the hash ready for work. Parsing is strict: one value has one

@@ -66,6 +66,10 @@ type Options struct {
 	Wait time.Duration
 	// Queue is how many may wait. 0 means 64 for each of Concurrent.
 	Queue int
+	// Cheap has Hash write, and take for today's, hashes that cost next to
+	// nothing. It is for tests of what stands around a hash, and no setting leads
+	// here.
+	Cheap bool
 }
 
 // Hasher hashes and verifies with bounded memory and processors. It is safe
@@ -73,6 +77,7 @@ type Options struct {
 type Hasher struct {
 	gate       *gate
 	concurrent int
+	writes     parameters
 	dummy      *argon2Hash
 	room       *room // nil unless MakeRoom was called
 	floor      floor
@@ -93,7 +98,11 @@ func NewHasher(o Options) *Hasher {
 	if o.Queue <= 0 {
 		o.Queue = queuePerThread * o.Concurrent
 	}
-	dummy := newArgon2()
+	writes := today()
+	if o.Cheap {
+		writes = cheap()
+	}
+	dummy := newArgon2(writes)
 	dummy.sum = make([]byte, argon2Length)
 	rand.Read(dummy.sum)
 	memory := max(o.Memory, largestCost)
@@ -106,6 +115,7 @@ func NewHasher(o Options) *Hasher {
 			threads:    o.Concurrent,
 		},
 		concurrent: o.Concurrent,
+		writes:     writes,
 		dummy:      dummy,
 	}
 }
@@ -116,7 +126,7 @@ func (h *Hasher) Hash(ctx context.Context, pw string) (string, error) {
 	if len(pw) > MaxLength {
 		return "", ErrTooLong
 	}
-	a := newArgon2()
+	a := newArgon2(h.writes)
 	err := h.work(ctx, a, func() { a.sum = a.derive(pw, argon2Length) })
 	if err != nil {
 		return "", err

@@ -42,7 +42,7 @@ func (h *Hasher) Judge(ctx context.Context, pw, encoded string) (Verdict, error)
 	if len(pw) > MaxLength {
 		pw = "overlong"
 	}
-	foreign := !isCurrent(stored)
+	foreign := !h.writes.write(stored)
 	v := Verdict{hasher: h, class: class(stored), tries: 1}
 	trimmed := strip(pw)
 	if trimmed != pw && trimmed != "" && (foreign || h.floor.mayRise()) {
@@ -62,7 +62,7 @@ func (h *Hasher) Judge(ctx context.Context, pw, encoded string) (Verdict, error)
 	}
 	exact, loose = exact && usable, loose && usable && foreign
 	v.OK = exact || loose
-	v.Rehash = exact && NeedsRehash(encoded)
+	v.Rehash = exact && foreign
 	if foreign {
 		done := v.took
 		if v.tries == 2 && !exact {
@@ -224,7 +224,7 @@ func (h *Hasher) AwaitPresent() {
 func (h *Hasher) Present(ctx context.Context, encoded []string) error {
 	classes := map[string]hash{}
 	for _, s := range encoded {
-		if stored, err := parse(s); err == nil && !isCurrent(stored) {
+		if stored, err := parse(s); err == nil && !h.writes.write(stored) {
 			classes[class(stored)] = stored
 		}
 	}
@@ -245,7 +245,7 @@ func (h *Hasher) Present(ctx context.Context, encoded []string) error {
 		}
 		h.floor.measured(name, least, time.Now())
 	}
-	h.floor.set(classes)
+	h.floor.set(classes, class(h.dummy))
 	return nil
 }
 
@@ -271,7 +271,8 @@ func (h *Hasher) time(ctx context.Context, stored hash) (time.Duration, error) {
 	return least, nil
 }
 
-func (f *floor) set(classes map[string]hash) {
+// set keeps which foreign hashes there are; own is the class of ours.
+func (f *floor) set(classes map[string]hash, own string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.present, f.slowest = map[string]bool{}, 0
@@ -281,7 +282,7 @@ func (f *floor) set(classes map[string]hash) {
 	}
 	if len(classes) > 0 {
 		// Our own may be the slowest.
-		f.slowest = max(f.slowest, f.took[class(newArgon2())])
+		f.slowest = max(f.slowest, f.took[own])
 	}
 	if f.known == nil {
 		f.known = make(chan struct{})
@@ -291,12 +292,6 @@ func (f *floor) set(classes map[string]hash) {
 	default:
 		close(f.known)
 	}
-}
-
-// isCurrent reports whether Hash would write these parameters today.
-func isCurrent(h hash) bool {
-	a, ok := h.(*argon2Hash)
-	return ok && a.current()
 }
 
 // class names what a hash costs: hashes of one class take equally long.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
 	"github.com/latchkey-auth/latchkey/internal/config"
+	"github.com/latchkey-auth/latchkey/internal/password"
 )
 
 // opened is the database and what was made ready over it.
@@ -97,7 +98,7 @@ func tryOpen(ctx context.Context, cfg *config.Config, log *slog.Logger, opts Run
 	}()
 	keys := RingOptions(cfg)
 	keys.Cache = opts.KeyCache
-	if o.acts, err = newActs(ctx, cfg, o.store, keys, log, now); err != nil {
+	if o.acts, err = newActs(ctx, cfg, o.store, keys, password.Options{Cheap: opts.CheapHashes}, log, now); err != nil {
 		return nil, err
 	}
 	// Of all that opens the ring only a server turns it: the command line's

@@ -54,6 +54,8 @@ type RunOptions struct {
 	Now func() time.Time
 	// KeyCache is keyring.Options.Cache: tests turn keys faster.
 	KeyCache time.Duration
+	// CheapHashes is password.Options.Cheap: tests whose subject is not the hash.
+	CheapHashes bool
 	// SweepEvery and SampleEvery are how often old rows are swept and live
 	// sessions counted; 0 is once a minute and each ten minutes.
 	SweepEvery, SampleEvery time.Duration
@@ -132,7 +134,7 @@ type acts struct {
 	throttle *throttle.Throttle
 }
 
-func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys keyring.Options, log *slog.Logger, now func() time.Time) (*acts, error) {
+func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys keyring.Options, hashes password.Options, log *slog.Logger, now func() time.Time) (*acts, error) {
 	// The store knows the largest lifetime ever configured: a revocation must
 	// outlive the longest token that it concerns.
 	longest, foreign, foreignRefresh := cfg.Tokens.Access.Std(), token.Foreign{}, time.Duration(0)
@@ -161,11 +163,11 @@ func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys key
 		Names:          token.Names{Issuer: cfg.Tokens.Issuer, Audience: cfg.Tokens.Audience, Foreign: foreign},
 		ForeignRefresh: foreignRefresh, KeepSpent: jwt != nil, ConfirmFor: cfg.Sessions.ConfirmFor.Std(),
 	})
-	memory := int64(cfg.Password.Memory) << 20
-	if memory == 0 {
-		memory = hashMemory()
+	hashes.Memory = int64(cfg.Password.Memory) << 20
+	if hashes.Memory == 0 {
+		hashes.Memory = hashMemory()
 	}
-	hasher := password.NewHasher(password.Options{Memory: memory})
+	hasher := password.NewHasher(hashes)
 	hasher.MakeRoom()
 	policy, err := password.NewPolicy(password.PolicyOptions{
 		MinLength: cfg.Password.MinLength, AllowNumeric: cfg.Password.AllowNumeric, List: cfg.Password.List, Words: placeWords(cfg),
@@ -207,7 +209,7 @@ func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys key
 // NewAccounts gives the acts on accounts alone, for the command line. A server
 // beside it learns of what they revoke from the database.
 func NewAccounts(ctx context.Context, cfg *config.Config, store auth.Store, log *slog.Logger) (*account.Service, error) {
-	a, err := newActs(ctx, cfg, store, RingOptions(cfg), log, time.Now)
+	a, err := newActs(ctx, cfg, store, RingOptions(cfg), password.Options{}, log, time.Now)
 	if err != nil {
 		return nil, err
 	}

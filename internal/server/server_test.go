@@ -66,7 +66,15 @@ func settings(t *testing.T, env ...string) *config.Config {
 	return cfg
 }
 
+// start runs a server whose hashes cost nothing.
 func start(t *testing.T, cfg *config.Config, opts server.RunOptions) *running {
+	t.Helper()
+	opts.CheapHashes = true
+	return startInFull(t, cfg, opts)
+}
+
+// startInFull runs a server as it is.
+func startInFull(t *testing.T, cfg *config.Config, opts server.RunOptions) *running {
 	t.Helper()
 	r := &running{t: t, log: new(lines), http: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the test's own certificate
@@ -528,7 +536,7 @@ func TestClientAddress(t *testing.T) {
 // More logins than can be hashed within the queue's time are put off, and the
 // rest of the API does not feel it.
 func TestLoginFlood(t *testing.T) {
-	r := start(t, settings(t, "LATCHKEY_THROTTLE_ENABLED=false"), server.RunOptions{})
+	r := startInFull(t, settings(t, "LATCHKEY_THROTTLE_ENABLED=false"), server.RunOptions{})
 	r.http.Transport.(*http.Transport).MaxIdleConnsPerHost = 1000
 	var (
 		mu    sync.Mutex
