@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -14,9 +15,13 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/pgtest"
 )
 
-// built makes the binary once for the tests that run it.
+// built gives the binary that LATCHKEY_BINARY names, or makes it, once for the
+// tests that run it.
 func built(t *testing.T) string {
 	t.Helper()
+	if path := os.Getenv("LATCHKEY_BINARY"); path != "" {
+		return path
+	}
 	bin := filepath.Join(t.TempDir(), "latchkey")
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "github.com/latchkey-auth/latchkey/cmd/latchkey")
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")

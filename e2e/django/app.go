@@ -81,6 +81,8 @@ type App struct {
 	Database string
 	// JWT is a file of SIMPLE_JWT settings, "" for the guide's.
 	JWT string
+	// Hasher is what requests ask RunAny to write with.
+	Hasher string
 
 	addr string
 	cmd  *exec.Cmd
@@ -99,9 +101,35 @@ func New(t testing.TB, database string) *App {
 	addr := l.Addr().String()
 	l.Close()
 	a := &App{t: t, URL: "http://" + addr, addr: addr, Database: database, http: &http.Client{Timeout: time.Minute}}
-	a.Manage("", "migrate", "-v0")
+	if strings.Contains(database, "://") {
+		a.Manage("", "migrate", "-v0")
+	} else if err := os.WriteFile(database, migrated(a), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(a.Stop)
 	return a
+}
+
+// file is a database with the tables and nothing in them: Django's migrate takes
+// seconds, a copy of what it made takes none.
+var file struct {
+	sync.Mutex
+	content []byte
+}
+
+func migrated(a *App) []byte {
+	a.t.Helper()
+	file.Lock()
+	defer file.Unlock()
+	if file.content == nil {
+		a.Manage("", "migrate", "-v0")
+		content, err := os.ReadFile(a.Database)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		file.content = content
+	}
+	return file.content
 }
 
 func (a *App) environment(hashers string) []string {
@@ -126,7 +154,24 @@ func (a *App) Manage(stdin string, args ...string) string {
 // Run starts gunicorn, which hashes with the first of hashers.
 func (a *App) Run(hashers string) {
 	a.t.Helper()
-	a.cmd = exec.Command(Python(a.t), "-m", "gunicorn", "--workers=2", "--bind="+a.addr, "--log-level=warning", "guide.wsgi")
+	a.run("guide.wsgi", hashers)
+}
+
+// RunAny starts gunicorn, which hashes with what a request asks for (As).
+func (a *App) RunAny() {
+	a.t.Helper()
+	a.run("guide.wsgi_hasher", "")
+}
+
+// As gives the application to clients whose passwords are written with a hasher.
+func (a *App) As(hasher string) *App {
+	return &App{t: a.t, URL: a.URL, Database: a.Database, Hasher: hasher, http: a.http}
+}
+
+func (a *App) run(module, hashers string) {
+	a.t.Helper()
+	// It is loaded once, and then there are two of it.
+	a.cmd = exec.Command(Python(a.t), "-m", "gunicorn", "--preload", "--workers=2", "--bind="+a.addr, "--log-level=warning", module)
 	a.cmd.Dir, a.cmd.Env = Folder(a.t), a.environment(hashers)
 	a.cmd.Stdout, a.cmd.Stderr = &a.log, &a.log
 	a.cmd.SysProcAttr = node.Attr()
@@ -170,10 +215,10 @@ func (a *App) Stop() {
 
 // Do sends a request with a JSON body.
 func (a *App) Do(method, path, bearer string, body any) (int, map[string]any, error) {
-	return send(a.http, method, a.URL+path, bearer, body)
+	return send(a.http, method, a.URL+path, bearer, a.Hasher, body)
 }
 
-func send(c *http.Client, method, url, bearer string, body any) (int, map[string]any, error) {
+func send(c *http.Client, method, url, bearer, hasher string, body any) (int, map[string]any, error) {
 	var r io.Reader
 	if body != nil {
 		b, err := json.Marshal(body)
@@ -191,6 +236,9 @@ func send(c *http.Client, method, url, bearer string, body any) (int, map[string
 	}
 	if bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	if hasher != "" {
+		req.Header.Set("X-Hasher", hasher)
 	}
 	resp, err := c.Do(req)
 	if err != nil {

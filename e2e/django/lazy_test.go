@@ -18,7 +18,7 @@ import (
 func TestLazy(t *testing.T) {
 	Python(t)
 	app := New(t, filepath.Join(t.TempDir(), "db.sqlite3"))
-	app.Run("FewerPBKDF2PasswordHasher")
+	app.Run("QuickPBKDF2PasswordHasher")
 	people := make([]*person, 8)
 	atOnce(t, len(people), 4, func(i int) (err error) {
 		people[i], err = newcomer(app, i)

@@ -157,7 +157,7 @@ func TestSwitch(t *testing.T) {
 
 func switchOver(t *testing.T, database string, env ...string) {
 	app := New(t, database)
-	app.Run("FewerPBKDF2PasswordHasher")
+	app.Run("QuickPBKDF2PasswordHasher")
 	n := successor(t, app, env...)
 	to, err := url.Parse(app.URL)
 	if err != nil {

@@ -185,7 +185,7 @@ func TestWayBack(t *testing.T) {
 func wayBack(t *testing.T, database, settings string, env ...string) {
 	app := New(t, database)
 	app.JWT = settings
-	app.Run("FewerPBKDF2PasswordHasher")
+	app.Run("QuickPBKDF2PasswordHasher")
 	all := make([]*resident, *usersFlag)
 	atOnce(t, len(all), 4, func(i int) error {
 		p, err := newcomer(app, i)
@@ -252,7 +252,7 @@ func wayBack(t *testing.T, database, settings string, env ...string) {
 		t.Errorf("exported %+v, foretold %+v", first, dry)
 	}
 
-	app.Run("FewerPBKDF2PasswordHasher")
+	app.Run("QuickPBKDF2PasswordHasher")
 	for _, p := range all {
 		for i, access := range p.access {
 			status, got, err := app.Do("GET", "/api/auth/profile/", access, nil)

@@ -32,10 +32,13 @@ var binary struct {
 	err  error
 }
 
-// Build compiles the program once per test process and gives its path. A package
-// that uses it calls Clean at its end.
+// Build gives the path of the program: what LATCHKEY_BINARY names, or else it is
+// compiled, once per test process. A package that uses it calls Clean at its end.
 func Build(t testing.TB) string {
 	t.Helper()
+	if path := os.Getenv("LATCHKEY_BINARY"); path != "" {
+		return path
+	}
 	binary.Do(func() {
 		dir := filepath.Join(os.TempDir(), fmt.Sprintf("latchkey-e2e-%d", os.Getpid()))
 		if binary.err = os.MkdirAll(dir, 0o755); binary.err != nil {

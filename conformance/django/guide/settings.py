@@ -72,7 +72,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 
 def hasher(name):
-    own = name in ("FewerPBKDF2PasswordHasher",)
+    own = name in ("FewerPBKDF2PasswordHasher", "QuickPBKDF2PasswordHasher")
     return ("accounts.hashers." if own else "django.contrib.auth.hashers.") + name
 
 
@@ -80,10 +80,13 @@ EVERY_HASHER = (
     "PBKDF2PasswordHasher,Argon2PasswordHasher,BCryptSHA256PasswordHasher,"
     "BCryptPasswordHasher,PBKDF2SHA1PasswordHasher"
 )
-_first = [name for name in os.environ.get("HASHERS", "").split(",") if name]
-PASSWORD_HASHERS = [hasher(name) for name in _first] + [
-    hasher(name) for name in EVERY_HASHER.split(",") if name not in _first
-]
+
+
+def password_hashers(first):
+    return [hasher(name) for name in first] + [hasher(name) for name in EVERY_HASHER.split(",") if name not in first]
+
+
+PASSWORD_HASHERS = password_hashers([name for name in os.environ.get("HASHERS", "").split(",") if name])
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework_simplejwt.authentication.JWTAuthentication"],
