@@ -75,8 +75,54 @@ var reaching = map[string][]string{
 //
 // ASVS 13.1.1, 13.2.4, 16.2.3
 func TestCallersAreListed(t *testing.T) {
-	const root = "../.."
 	found := map[string]token.Position{}
+	program(t, func(name string, f *ast.File, positions *token.FileSet) {
+		for place, at := range calls(f) {
+			found[name+" "+place] = positions.Position(at)
+		}
+	})
+	for _, place := range slices.Sorted(maps.Keys(found)) {
+		if places[place] == "" {
+			t.Errorf("%s: %q is not in the list: whom does it reach, and what keeps it from others?", found[place], place)
+		}
+	}
+	for _, place := range slices.Sorted(maps.Keys(places)) {
+		if _, ok := found[place]; !ok {
+			t.Errorf("%q is in the list and not in the program", place)
+		}
+	}
+}
+
+// cheap is where the program may speak of hashes that cost nothing: what makes
+// them, and how a test's server comes to them.
+var cheap = map[string]bool{"internal/password/hasher.go": true, "internal/server/server.go": true, "internal/server/open.go": true}
+
+// TestNothingCheapens: hashes that cost nothing, which the tests have, cannot be
+// had by any setting or command.
+func TestNothingCheapens(t *testing.T) {
+	seen := map[string]bool{}
+	program(t, func(name string, f *ast.File, positions *token.FileSet) {
+		ast.Inspect(f, func(n ast.Node) bool {
+			id, ok := n.(*ast.Ident)
+			if !ok || id.Name != "Cheap" && id.Name != "CheapHashes" {
+				return true
+			}
+			seen[name] = true
+			if !cheap[name] {
+				t.Errorf("%s speaks of %s", positions.Position(id.Pos()), id.Name)
+			}
+			return true
+		})
+	})
+	if !maps.Equal(seen, cheap) {
+		t.Errorf("spoken of in %v, want %v", seen, cheap)
+	}
+}
+
+// program calls each for the files that the program is made of.
+func program(t *testing.T, each func(name string, f *ast.File, positions *token.FileSet)) {
+	t.Helper()
+	const root = "../.."
 	positions := token.NewFileSet()
 	for _, top := range []string{"cmd", "internal", "web"} {
 		if err := filepath.WalkDir(filepath.Join(root, top), func(path string, d fs.DirEntry, err error) error {
@@ -99,22 +145,10 @@ func TestCallersAreListed(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			for place, at := range calls(f) {
-				found[name+" "+place] = positions.Position(at)
-			}
+			each(name, f, positions)
 			return nil
 		}); err != nil {
 			t.Fatal(err)
-		}
-	}
-	for _, place := range slices.Sorted(maps.Keys(found)) {
-		if places[place] == "" {
-			t.Errorf("%s: %q is not in the list: whom does it reach, and what keeps it from others?", found[place], place)
-		}
-	}
-	for _, place := range slices.Sorted(maps.Keys(places)) {
-		if _, ok := found[place]; !ok {
-			t.Errorf("%q is in the list and not in the program", place)
 		}
 	}
 }
