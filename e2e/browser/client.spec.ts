@@ -3,7 +3,7 @@ import type { Client, ClientOptions, Mode, Reason } from "../../client/dist/inde
 import type { Front } from "./front.ts";
 import { clientDist, pages as pagesFolder } from "./places.ts";
 import type { Settings } from "./server.ts";
-import { call, expect, type Latchkey, type Registered, register, test, wait } from "./test.ts";
+import { call, expect, type Latchkey, type Registered, register, test as base, wait } from "./test.ts";
 
 // The npm client in tabs of a real browser, on a bare page. A proxy that counts
 // stands before the server.
@@ -18,8 +18,20 @@ declare global {
 const profilePath = "/api/auth/profile/";
 const refreshPath = "/api/auth/token/refresh/";
 
+// A worker keeps its tabs from test to test: each is a process, which takes longer to start than the test does. The origin is
+// another in each test, so that nothing of the one before is there; but for the cookies, which know no ports.
+const test = base.extend<Record<never, never>, { shared: BrowserContext }>({
+  shared: [
+    async ({ browser }, provide) => {
+      const context = await browser.newContext();
+      await provide(context);
+      await context.close();
+    },
+    { scope: "worker" },
+  ],
+});
+
 interface Stage {
-  context: BrowserContext;
   tabs: Page[];
   front: Front;
   person: Registered;
@@ -34,26 +46,24 @@ interface Play {
   stopped?: boolean;
   // How many expiries in a row: 1.
   expiries?: number;
+  // Only the token of the login expires: those that come of it last, however long a busy machine takes over the calls.
+  once?: boolean;
   set?: Settings["set"];
 }
 
 // stage opens tabs and signs in in the first.
-async function stage(context: BrowserContext, latchkey: Latchkey, play: Play): Promise<Stage> {
-  const server = await latchkey.serve({ set: { TOKENS_ACCESS: "5s", ...play.set } });
+async function stage(shared: BrowserContext, latchkey: Latchkey, play: Play): Promise<Stage> {
+  const server = await latchkey.serve({ set: { TOKENS_ACCESS: play.once ? "2s" : "5s", ...play.set } });
   const front = await latchkey.front(server, { "/-/client/": clientDist, "/-/": pagesFolder });
   const person = await register(server);
-  if (play.locks === false) {
-    await context.addInitScript(() =>
-      Object.defineProperty(Navigator.prototype, "locks", { value: undefined }),
-    );
-  }
-  const tabs: Page[] = [];
-  for (let n = play.tabs ?? 5; n > 0; n--) {
-    const tab = await context.newPage();
-    await tab.goto(`${front.origin}/-/blank.html`);
-    await makeClient(tab, play);
-    tabs.push(tab);
-  }
+  await shared.clearCookies();
+  const count = play.tabs ?? 5;
+  // What is left of the test before goes on nowhere.
+  for (const tab of shared.pages().slice(count)) await tab.close();
+  while (shared.pages().length < count) await shared.newPage();
+  const tabs = shared.pages();
+  for (const tab of tabs) await tab.goto(`${front.origin}/-/blank.html`);
+  for (const tab of tabs) await makeClient(tab, play);
   const { email, password } = person;
   await at(tabs, 0).evaluate((who) => window.client.login(who), { email, password });
   // The others hear of it.
@@ -62,12 +72,14 @@ async function stage(context: BrowserContext, latchkey: Latchkey, play: Play): P
     // That nobody was signed in before is not what is asked here.
     await tab.evaluate(() => void (window.signedOut = []));
   }
-  return { context, tabs, front, person };
+  if (play.once) await server.restart({ TOKENS_ACCESS: "1h" });
+  return { tabs, front, person };
 }
 
-async function makeClient(tab: Page, { mode = "cookie", stopped = false }: Play) {
+async function makeClient(tab: Page, { mode = "cookie", locks = true, stopped = false }: Play) {
   await tab.evaluate(
-    async ({ mode, stopped, module }) => {
+    async ({ mode, locks, stopped, module }) => {
+      if (!locks) Object.defineProperty(Navigator.prototype, "locks", { value: undefined });
       const { createClient } = (await import(module)) as { createClient(options: ClientOptions): Client };
       const options: ClientOptions = { mode };
       if (mode === "bearer") options.storage = "localStorage";
@@ -78,7 +90,7 @@ async function makeClient(tab: Page, { mode = "cookie", stopped = false }: Play)
       window.client.on("signedOut", (reason) => window.signedOut.push(reason));
       await window.client.restore();
     },
-    { mode, stopped, module: "/-/client/index.js" },
+    { mode, locks, stopped, module: "/-/client/index.js" },
   );
 }
 
@@ -150,10 +162,10 @@ const plays: [string, Play][] = [
 
 for (const [name, play] of plays) {
   test(`five tabs meet the expiry with twenty calls each: one refresh (${name})`, async ({
-    context,
+    shared,
     latchkey,
   }) => {
-    const { tabs, front } = await stage(context, latchkey, play);
+    const { tabs, front } = await stage(shared, latchkey, { once: !play.expiries, ...play });
     forget(front);
     for (let expiry = 1; expiry <= (play.expiries ?? 1); expiry++) {
       expect(await atExpiry(tabs)).toEqual(allGood(tabs));
@@ -169,11 +181,12 @@ for (const [name, play] of [
   ["cookie mode without Web Locks", { mode: "cookie", locks: false }],
 ] as [string, Play][]) {
   test(`the answer is lost after the server has rotated: nobody notices (${name})`, async ({
-    context,
+    shared,
     latchkey,
   }) => {
-    const { tabs, front, person } = await stage(context, latchkey, {
+    const { tabs, front, person } = await stage(shared, latchkey, {
       ...play,
+      once: true,
       set: { TOKENS_REUSE: "grace" },
     });
     forget(front);
@@ -205,10 +218,10 @@ for (const [name, play] of [
   ["cookie mode without Web Locks, grace", { mode: "cookie", locks: false, set: { TOKENS_REUSE: "grace" } }],
 ] as [string, Play][]) {
   test(`the tab that refreshes is closed after the server has rotated (${name})`, async ({
-    context,
+    shared,
     latchkey,
   }) => {
-    const { tabs, front } = await stage(context, latchkey, play);
+    const { tabs, front } = await stage(shared, latchkey, play);
     await winnerCloses(tabs, front, "after");
   });
 }
@@ -218,10 +231,10 @@ for (const [name, play] of [
   ["bearer mode, strict", { mode: "bearer" }],
 ] as [string, Play][]) {
   test(`the tab that refreshes is closed before the server hears of it (${name})`, async ({
-    context,
+    shared,
     latchkey,
   }) => {
-    const { tabs, front } = await stage(context, latchkey, play);
+    const { tabs, front } = await stage(shared, latchkey, play);
     await winnerCloses(tabs, front, "before");
   });
 }
@@ -266,10 +279,10 @@ async function winnerCloses(tabs: Page[], front: Front, half: "before" | "after"
 
 for (const mode of ["cookie", "bearer"] as const) {
   test(`logging out in one tab signs the others out, once each (${mode} mode)`, async ({
-    context,
+    shared,
     latchkey,
   }) => {
-    const { tabs, front } = await stage(context, latchkey, { mode, tabs: 3, set: { TOKENS_ACCESS: "1h" } });
+    const { tabs, front } = await stage(shared, latchkey, { mode, tabs: 3, set: { TOKENS_ACCESS: "1h" } });
     forget(front);
     await at(tabs, 0).evaluate(() => window.client.logout());
     for (const [n, tab] of tabs.entries()) {
@@ -283,16 +296,16 @@ for (const mode of ["cookie", "bearer"] as const) {
     }
     expect(refreshes(front)).toEqual([]);
     // What says that somebody has signed in here before stays; it is no token.
-    const left = (await context.cookies()).filter(({ name }) => name !== "latchkey_device");
+    const left = (await shared.cookies()).filter(({ name }) => name !== "latchkey_device");
     expect(left).toEqual([]);
     expect(await at(tabs, 1).evaluate(() => ({ ...localStorage }))).toEqual({});
   });
 
   test(`a session that has ended elsewhere signs each tab out once (${mode} mode)`, async ({
-    context,
+    shared,
     latchkey,
   }) => {
-    const { tabs, front, person } = await stage(context, latchkey, {
+    const { tabs, front, person } = await stage(shared, latchkey, {
       mode,
       tabs: 3,
       set: { TOKENS_ACCESS: "1h" },
@@ -311,8 +324,8 @@ for (const mode of ["cookie", "bearer"] as const) {
   });
 }
 
-test("a failed login starts no refresh", async ({ context, latchkey }) => {
-  const { tabs, front, person } = await stage(context, latchkey, { tabs: 2 });
+test("a failed login starts no refresh", async ({ shared, latchkey }) => {
+  const { tabs, front, person } = await stage(shared, latchkey, { tabs: 2 });
   forget(front);
   const failure = await at(tabs, 1).evaluate(
     (email) =>
@@ -325,8 +338,8 @@ test("a failed login starts no refresh", async ({ context, latchkey }) => {
   await expectSignedIn(tabs);
 });
 
-test("a call that is refused for ever is tried twice", async ({ context, latchkey }) => {
-  const { tabs, front } = await stage(context, latchkey, { tabs: 1, set: { TOKENS_ACCESS: "1h" } });
+test("a call that is refused for ever is tried twice", async ({ shared, latchkey }) => {
+  const { tabs, front } = await stage(shared, latchkey, { tabs: 1, set: { TOKENS_ACCESS: "1h" } });
   forget(front);
   front.bend({ path: profilePath, times: 100, status: 401 });
   const status = await at(tabs, 0).evaluate(
@@ -340,8 +353,8 @@ test("a call that is refused for ever is tried twice", async ({ context, latchke
   expect(refreshes(front)).toEqual([200]);
 });
 
-test("a call with a body goes out again as it was", async ({ context, latchkey }) => {
-  const { tabs, front } = await stage(context, latchkey, { tabs: 1, stopped: true });
+test("a call with a body goes out again as it was", async ({ shared, latchkey }) => {
+  const { tabs, front } = await stage(shared, latchkey, { tabs: 1, stopped: true });
   const tab = at(tabs, 0);
   await wait((await tab.evaluate(() => (window.client.state.expires?.access ?? 0) * 1000)) - Date.now() + 50);
   forget(front);

@@ -27,6 +27,8 @@ export interface Server {
   // command runs the binary on the server's data, as its operator would, and
   // gives what it prints.
   command(args: string[], input?: string): Promise<string>;
+  // restart ends it and starts it again where it was, on its data, with more set.
+  restart(set: Record<string, string>): Promise<void>;
   // stop has it end as an operator would, by SIGTERM, and removes its data.
   stop(): Promise<void>;
 }
@@ -60,40 +62,68 @@ export async function startServer({ engine = "sqlite", set = {} }: Settings = {}
     return out;
   };
 
-  const child = spawn(binary, ["serve"], { cwd: folder, env, stdio: ["ignore", "ignore", "pipe"] });
-  // Not "exit": what it has written by then has been read, too.
-  const ended = once(child, "close");
   const lines: string[] = [];
-  const address = new Promise<string>((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new Error(`it does not say where it listens:\n${lines.join("\n")}`)),
-      startTimeout,
-    );
-    createInterface({ input: child.stderr }).on("line", (line) => {
-      lines.push(line);
-      const said = servingAddress(line);
-      if (said) resolve(said);
+  const scheme = set["TLS_CERT"] ? "https" : "http";
+  // serve starts it and gives its port, and what ends it.
+  const serve = async () => {
+    const child = spawn(binary, ["serve"], { cwd: folder, env, stdio: ["ignore", "ignore", "pipe"] });
+    // Not "exit": what it has written by then has been read, too.
+    const ended = once(child, "close");
+    const address = new Promise<string>((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new Error(`it does not say where it listens:\n${lines.join("\n")}`)),
+        startTimeout,
+      );
+      createInterface({ input: child.stderr }).on("line", (line) => {
+        lines.push(line);
+        const said = servingAddress(line);
+        if (said) resolve(said);
+      });
+      ended.then(
+        () => reject(new Error(`the server has ended:\n${lines.join("\n")}`)),
+        (error: unknown) => reject(error),
+      );
+      ended.finally(() => clearTimeout(timer)).catch(() => {});
     });
-    ended.then(
-      () => reject(new Error(`the server has ended:\n${lines.join("\n")}`)),
-      (error: unknown) => reject(error),
-    );
-    ended.finally(() => clearTimeout(timer)).catch(() => {});
-  });
 
-  const stop = async () => {
-    child.kill("SIGTERM");
-    await ended.catch(() => {});
+    const end = async () => {
+      child.kill("SIGTERM");
+      await ended.catch(() => {});
+    };
+    try {
+      const port = Number((await address).split(":").pop());
+      await ready(`${scheme}://127.0.0.1:${port}/readyz`);
+      return { port, end };
+    } catch (error) {
+      await end();
+      throw error;
+    }
+  };
+
+  const clear = async () => {
     await database?.drop();
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    const port = Number((await address).split(":").pop());
-    const scheme = set["TLS_CERT"] ? "https" : "http";
-    await ready(`${scheme}://127.0.0.1:${port}/readyz`);
-    return { origin: `${scheme}://localhost:${port}`, port, log: () => lines.join("\n"), command, stop };
+    let { port, end } = await serve();
+    return {
+      origin: `${scheme}://localhost:${port}`,
+      port,
+      log: () => lines.join("\n"),
+      command,
+      restart: async (more) => {
+        await end();
+        env["LATCHKEY_LISTEN"] = `127.0.0.1:${port}`;
+        for (const [name, value] of Object.entries(more)) env[`LATCHKEY_${name}`] = value;
+        ({ port, end } = await serve());
+      },
+      stop: async () => {
+        await end();
+        await clear();
+      },
+    };
   } catch (error) {
-    await stop();
+    await clear();
     throw error;
   }
 }
