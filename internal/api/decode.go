@@ -292,10 +292,12 @@ func bodyError(r *http.Request, err error) error {
 		return errTooLarge
 	case errors.As(err, &told):
 		return told
+	case errors.As(err, &timeout) && timeout.Timeout():
+		// Before the context is asked, which net/http cancels with whatever a
+		// read ends with.
+		return errSlow
 	case r.Context().Err() != nil:
 		return r.Context().Err()
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return errSlow
 	default:
 		return errUnreadable
 	}

@@ -224,7 +224,7 @@ func TestConnectionsAtTheirLimit(t *testing.T) {
 //
 // ASVS 13.1.3, 15.2.2
 func TestSlowClients(t *testing.T) {
-	r := start(t, settings(t, "LATCHKEY_TIMEOUTS_HEADER=1s", "LATCHKEY_TIMEOUTS_READ=1s", "LATCHKEY_TIMEOUTS_WRITE=1s"), server.RunOptions{})
+	r := start(t, settings(t, "LATCHKEY_TIMEOUTS_HEADER=1s", "LATCHKEY_TIMEOUTS_READ=1s", "LATCHKEY_TIMEOUTS_WRITE=2s"), server.RunOptions{})
 	t.Run("head", func(t *testing.T) {
 		conn := r.dial("GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: ")
 		drip(conn)
@@ -248,6 +248,18 @@ func TestSlowClients(t *testing.T) {
 			// What is still being sent may cost the client the answer.
 			if want := "HTTP/1.1 408 "; strings.HasSuffix(name, "body") && name != "unread body" && len(b) > 0 && !strings.HasPrefix(string(b), want) {
 				t.Errorf("%q, want %s", b, want)
+			}
+		})
+	}
+	// Nothing more is sent, so that the answer arrives.
+	for name, request := range map[string]string{
+		"stalled body":         "POST /api/auth/login/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{",
+		"stalled chunked body": "POST /api/auth/login/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n100\r\n{",
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, err := io.ReadAll(r.dial(request))
+			if err != nil || !strings.HasPrefix(string(b), "HTTP/1.1 408 ") {
+				t.Errorf("%q %v, want 408", b, err)
 			}
 		})
 	}
