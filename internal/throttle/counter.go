@@ -53,7 +53,8 @@ const (
 // Change is something to do with counters, in one transaction. Apply is given
 // the counters of Keys in that order, empty ones where there are none, and
 // changes them in place; one without Expires then is none. With an error nothing
-// is changed. It may be called more than once.
+// is changed. It may be called more than once, and by a goroutine of the store's
+// still when Count has ended with the error of its context.
 type Change struct {
 	Keys  []string
 	Apply func([]Counter) (*Notice, error)

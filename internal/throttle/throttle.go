@@ -223,16 +223,17 @@ func (t *Throttle) Attempt(ctx context.Context, g Guess) (p *Place, wait time.Du
 			return nil, wait, nil
 		}
 	}
-	var refusedBy string
+	var o outcome
 	err = t.o.Counters.Count(ctx, Change{k.list(), func(all []Counter) (*Notice, error) {
-		p, wait, refusedBy = nil, 0, ""
+		o = outcome{}
 		s := k.scene(all, now)
-		counts, kind, w, why := t.judge(s, now)
-		if w > 0 {
-			wait, refusedBy = w, why.Key
+		counts, kind, wait, why := t.judge(s, now)
+		if wait > 0 {
+			o.wait, o.by = wait, why.Key
 			return nil, nil
 		}
-		p = &Place{t: t, keys: k, user: g.UserID, client: clientKey(g.Address), counts: counts.Key, taken: now}
+		p := &Place{t: t, keys: k, user: g.UserID, client: clientKey(g.Address), counts: counts.Key, taken: now}
+		o.place = p
 		t.limits.take(kind, counts, now)
 		counts.UserID = g.UserID
 		if kind == kindDevice {
@@ -250,10 +251,19 @@ func (t *Throttle) Attempt(ctx context.Context, g Guess) (p *Place, wait time.Du
 	if err != nil {
 		return nil, 0, err
 	}
-	if wait > 0 {
-		t.refusals.note(now, id, refusedBy, k, wait)
+	if o.wait > 0 {
+		t.refusals.note(now, id, o.by, k, o.wait)
 	}
-	return p, wait, nil
+	return o.place, o.wait, nil
+}
+
+// outcome is what a counting has come to. It is looked at only after one without
+// an error: a counting whose caller has gone goes on without it, and writes here
+// still.
+type outcome struct {
+	place *Place
+	wait  time.Duration
+	by    string // the key of the counter that refused
 }
 
 // AttemptIn takes a place for one guess at the old password from a session of a
@@ -278,13 +288,14 @@ func (t *Throttle) AttemptIn(ctx context.Context, userID int64, session string) 
 			return nil, wait, nil
 		}
 	}
+	var o outcome
 	err = t.o.Counters.Count(ctx, Change{k.list(), func(all []Counter) (*Notice, error) {
 		c := k.scene(all, now).account
-		p = nil
-		if wait, _ = t.limits.wait(kindSession, c, now); wait > 0 {
+		o = outcome{}
+		if o.wait, _ = t.limits.wait(kindSession, c, now); o.wait > 0 {
 			return nil, nil
 		}
-		p = &Place{t: t, keys: k, user: userID, counts: c.Key, taken: now, within: true}
+		o.place = &Place{t: t, keys: k, user: userID, counts: c.Key, taken: now, within: true}
 		t.limits.take(kindSession, c, now)
 		c.UserID = userID
 		return nil, nil
@@ -292,10 +303,10 @@ func (t *Throttle) AttemptIn(ctx context.Context, userID int64, session string) 
 	if err != nil {
 		return nil, 0, err
 	}
-	if wait > 0 {
-		t.refusals.note(now, k.own(), k.account, k, wait)
+	if o.wait > 0 {
+		t.refusals.note(now, k.own(), k.account, k, o.wait)
 	}
-	return p, wait, nil
+	return o.place, o.wait, nil
 }
 
 // Register counts one registration from an address, on this node alone. When
@@ -391,10 +402,11 @@ func (p *Place) Failed(ctx context.Context) (wait time.Duration, err error) {
 	}
 	t := p.t
 	email := binary.BigEndian.Uint32(t.mac("email", p.keys.account))
-	err = t.o.Counters.Count(ctx, Change{[]string{p.keys.address}, func(all []Counter) (*Notice, error) {
+	var o outcome
+	if err := t.o.Counters.Count(ctx, Change{[]string{p.keys.address}, func(all []Counter) (*Notice, error) {
 		now := t.now()
 		fresh(&all[0], now)
-		if wait = max(0, all[0].BlockedUntil.Sub(now)); wait > 0 {
+		if o.wait = max(0, all[0].BlockedUntil.Sub(now)); o.wait > 0 {
 			return nil, nil
 		}
 		all[0].Address = p.client
@@ -402,8 +414,10 @@ func (p *Place) Failed(ctx context.Context) (wait time.Duration, err error) {
 			return &Notice{What: NoticeBlocked, At: now, Address: p.client, Count: int64(count)}, nil
 		}
 		return nil, nil
-	}})
-	return wait, err
+	}}); err != nil {
+		return 0, err
+	}
+	return o.wait, nil
 }
 
 // Known lets an account know the address of a sign-in that no guess was needed

@@ -716,6 +716,45 @@ func TestNoGuessWithoutTheStore(t *testing.T) {
 	}
 }
 
+// impatient are counters whose caller goes before the change is done.
+type impatient struct {
+	*shelf
+	left sync.WaitGroup
+}
+
+func (c *impatient) Count(_ context.Context, change Change) error {
+	c.left.Go(func() { _ = c.shelf.Count(context.Background(), change) })
+	return context.Canceled
+}
+
+// TestGoneBeforeTheCount: what a counting finds is nobody's when its caller has
+// gone. The race detector looks on.
+func TestGoneBeforeTheCount(t *testing.T) {
+	c := &impatient{shelf: newShelf()}
+	o := Options{Enabled: true, Counters: c, Account: 5, Address: 5, Window: time.Minute, Now: newClock().now}
+	throttle := New(o)
+	for range 20 {
+		if p, wait, err := throttle.Attempt(t.Context(), Guess{Email: "a@example.com", Address: address(1)}); p != nil || wait != 0 || !errors.Is(err, context.Canceled) {
+			t.Errorf("an attempt: %v %v %v", p, wait, err)
+		}
+		if p, wait, err := throttle.AttemptIn(t.Context(), 1, "s"); p != nil || wait != 0 || !errors.Is(err, context.Canceled) {
+			t.Errorf("an attempt from a session: %v %v %v", p, wait, err)
+		}
+	}
+	o.Counters = c.shelf
+	p, _, err := New(o).Attempt(t.Context(), Guess{Email: "b@example.com", Address: address(2)})
+	if err != nil || p == nil {
+		t.Fatal(err)
+	}
+	p.t = throttle
+	for range 20 {
+		if wait, err := p.Failed(t.Context()); wait != 0 || !errors.Is(err, context.Canceled) {
+			t.Errorf("a failure: %v %v", wait, err)
+		}
+	}
+	c.left.Wait()
+}
+
 func TestParallel(t *testing.T) {
 	w := newWorld(t, Options{})
 	var held, most atomic.Int32
