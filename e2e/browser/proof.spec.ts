@@ -53,7 +53,8 @@ test("a device is signed out after a proof of the password", async ({ page, latc
   };
   // Taken back: nothing has happened, and the focus is where it came from.
   await begin();
-  await expect(page.getByRole("alertdialog", { name: `${name}: your password` })).toBeVisible();
+  const asked = page.getByRole("alertdialog", { name: `${name}: your password` });
+  await expect(asked.getByLabel("Password", { exact: true })).toBeFocused();
   await page.keyboard.press("Escape");
   await expect(page.getByRole("alertdialog")).toHaveCount(0);
   await expect(page.locator("#devices")).toBeFocused();

@@ -15,6 +15,13 @@ export interface Latchkey {
 
 // test has what starts servers, and stops them whatever became of the test.
 export const test = base.extend<{ latchkey: Latchkey }>({
+  // THROTTLE=8 shows what only a slow machine would: as many times slower is what the pages compute.
+  page: async ({ page }, provide) => {
+    const rate = Number(process.env["THROTTLE"] ?? "1");
+    if (rate > 1)
+      await (await page.context().newCDPSession(page)).send("Emulation.setCPUThrottlingRate", { rate });
+    await provide(page);
+  },
   // oxlint-disable-next-line no-empty-pattern -- Playwright reads the pattern.
   latchkey: async ({}, provide, info) => {
     const ends: (() => Promise<void>)[] = [];

@@ -273,7 +273,14 @@ test("the profile sends what was changed, and asks before that is lost", async (
 });
 
 test("a device is signed out by name", async () => {
-  server.use(http.delete(api("sessions/:id/"), () => new HttpResponse(null, { status: 204 })));
+  let letGo = () => {};
+  const held = new Promise<void>((resolve) => (letGo = resolve));
+  server.use(
+    http.delete(api("sessions/:id/"), async () => {
+      await held;
+      return new HttpResponse(null, { status: 204 });
+    }),
+  );
   const user = await open("/security", ada);
   const row = (await screen.findByText("Firefox on Linux")).closest("tr");
   expect(row).toHaveTextContent("New");
@@ -282,7 +289,15 @@ test("a device is signed out by name", async () => {
   const dialog = await screen.findByRole("alertdialog", { name: "Sign out Firefox on Linux?" });
   expect(dialog).toHaveTextContent("192.0.2.7");
   await user.click(within(dialog).getByRole("button", { name: "Sign out Firefox on Linux" }));
+  // What is under way is not taken back by closing the question.
+  const cancel = within(dialog).getByRole("button", { name: en.cancel });
+  await waitFor(() => expect(cancel).toHaveAttribute("aria-disabled", "true"));
+  await user.click(cancel);
+  await user.keyboard("{Escape}");
+  expect(dialog).toBeInTheDocument();
+  letGo();
   await screen.findByText("Firefox on Linux is signed out");
+  await waitFor(() => expect(dialog).not.toBeInTheDocument());
   expect(sent).toContain(`DELETE /api/auth/sessions/${"b".repeat(32)}/`);
 });
 

@@ -38,7 +38,7 @@ export function AskPassword({ what, onSettle }: { what: string; onSettle: (prove
   return (
     <Confirm
       open
-      onOpenChange={(open) => !open && !confirm.isPending && onSettle(false)}
+      onOpenChange={(open) => !open && onSettle(false)}
       title={text.proofTitle(what)}
       action={what}
       cancel={text.cancel}

@@ -45,6 +45,7 @@ export function Confirm({
   children: ReactNode;
   action: string;
   cancel: string;
+  /** What the action says while it is under way, when it can be neither confirmed again nor closed. */
   waiting?: false | string;
   onConfirm?: () => void;
   danger?: boolean;
@@ -71,12 +72,17 @@ export function Confirm({
     confirmed.current = true;
     onConfirm?.();
   };
+  // What is under way is not taken back by closing the question.
+  const change = (next: boolean) => (next || !waiting) && onOpenChange(next);
   return (
-    <AlertDialog.Root open={open} onOpenChange={onOpenChange}>
+    <AlertDialog.Root open={open} onOpenChange={change}>
       <AlertDialog.Portal>
         {!over && <div className="fixed inset-0 z-20 bg-[#0008]" />}
         <AlertDialog.Content
           inert={covered}
+          // Radix hears of the key a moment after the focus is here; until then what is behind would take it.
+          onEscapeKeyDown={(event) => event.preventDefault()}
+          onKeyDown={(event) => event.key === "Escape" && change(false)}
           onOpenAutoFocus={(event) => {
             asker.current = document.activeElement;
             confirmed.current = false;
@@ -100,7 +106,12 @@ export function Confirm({
           {proof && <div className="mt-4">{proof}</div>}
           <div className="mt-5 flex flex-wrap justify-end gap-3">
             <AlertDialog.Cancel asChild>
-              <Button>{cancel}</Button>
+              <Button
+                aria-disabled={waiting ? true : undefined}
+                className="aria-disabled:cursor-default aria-disabled:opacity-50"
+              >
+                {cancel}
+              </Button>
             </AlertDialog.Cancel>
             <Button
               kind={danger ? "danger" : "primary"}

@@ -178,7 +178,7 @@ function AskLift({ counter, onClose }: { counter: Throttled; onClose: () => void
   return (
     <Confirm
       open
-      onOpenChange={(open) => !open && !act.isPending && onClose()}
+      onOpenChange={(open) => !open && onClose()}
       title={t.liftTitle(name)}
       action={t.liftDo(name)}
       cancel={text.cancel}
