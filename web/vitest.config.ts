@@ -8,6 +8,8 @@ export default defineConfig({
     environment: "jsdom",
     setupFiles: ["src/test-setup.ts"],
     testTimeout: 30_000,
+    // On two processors vitest would take one.
+    maxWorkers: 2,
     hookTimeout: 60_000,
     // Kept for make asvs.
     reporters: ["default", "json"],

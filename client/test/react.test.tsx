@@ -1,10 +1,12 @@
 // @vitest-environment jsdom
-import { act, cleanup, render, screen } from "@testing-library/react";
+import { act, cleanup, configure, render, screen } from "@testing-library/react";
 import { StrictMode } from "react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createClient, type Client } from "../src/index.js";
 import { AuthProvider, RequireAuth, RequireRole, useAuth } from "../src/react.js";
 import { FakeServer, Jar } from "./server.js";
+
+configure({ asyncUtilTimeout: 10_000 }); // ms
 
 let server: FakeServer;
 let client: Client;

@@ -26,6 +26,8 @@ export class FakeServer {
     { refresh: string; previous?: string; access: string; earlier: string[]; expires: number } | undefined;
 
   async start() {
+    // On a busy machine it would close a connection that a request is just being written to.
+    this.#server.keepAliveTimeout = 0;
     await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
     this.url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
