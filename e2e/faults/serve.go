@@ -113,7 +113,7 @@ func Serve(t testing.TB, o Options) *Server {
 	if o.Frozen {
 		s.frozen = time.Now()
 	}
-	log := slog.New(server.UTCHandler{Handler: slog.NewJSONHandler(s.Log, nil)})
+	log := slog.New(server.UTCHandler{Handler: slog.NewJSONHandler(s.Log, &slog.HandlerOptions{Level: cfg.Log.Slog()})})
 	ctx := context.WithoutCancel(t.Context())
 	if o.Engine == "sqlite" {
 		s.Store, err = sqlite.Open(ctx, sqlite.Options{Path: filepath.Join(dir, sqlite.FileName), Now: s.Now, Log: log})
