@@ -3,6 +3,7 @@ package password
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -16,6 +17,7 @@ type Verdict struct {
 
 	hasher *Hasher
 	class  string        // of the hash that was computed
+	own    string        // the class of our hashes
 	tries  int           // how often a wrong password is tried, 1 or 2
 	began  time.Time     // in its place, not in the queue
 	took   time.Duration // for all tries that were made
@@ -43,7 +45,7 @@ func (h *Hasher) Judge(ctx context.Context, pw, encoded string) (Verdict, error)
 		pw = "overlong"
 	}
 	foreign := !h.writes.write(stored)
-	v := Verdict{hasher: h, class: class(stored), tries: 1}
+	v := Verdict{hasher: h, class: class(stored), own: class(h.dummy), tries: 1}
 	trimmed := strip(pw)
 	if trimmed != pw && trimmed != "" && (foreign || h.floor.mayRise()) {
 		v.tries = 2
@@ -63,13 +65,14 @@ func (h *Hasher) Judge(ctx context.Context, pw, encoded string) (Verdict, error)
 	exact, loose = exact && usable, loose && usable && foreign
 	v.OK = exact || loose
 	v.Rehash = exact && foreign
-	if foreign {
-		done := v.took
-		if v.tries == 2 && !exact {
-			done /= 2
-		}
-		h.floor.met(v.class, done)
+	each := v.took
+	if v.tries == 2 && !exact {
+		each /= 2
 	}
+	if foreign {
+		h.floor.met(v.class, each)
+	}
+	h.floor.heard(v.class, each)
 	return v, nil
 }
 
@@ -101,6 +104,9 @@ const (
 	// quick hashes are timed several times, and the least counts.
 	quick   = 400 * time.Millisecond
 	timings = 3
+	// lately is how many logins tell what a class really takes: beside other
+	// work some formats vary much more than others.
+	lately = 64
 	// timedFor is how long a timing is good. What was timed while the machine
 	// was busy comes down with the next one.
 	timedFor = 10 * time.Minute
@@ -112,6 +118,9 @@ type floor struct {
 	mu sync.Mutex
 	// took is the time of one hash of each class, measured here.
 	took map[string]time.Duration
+	// logins are the times of the last hashes of each class that were computed
+	// for logins, the oldest first.
+	logins map[string][]time.Duration
 	// timed is when Present last timed them.
 	timed map[string]time.Time
 	// present are the foreign classes that users have.
@@ -201,12 +210,41 @@ func (f *floor) until(ctx context.Context, v Verdict) time.Time {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	least := time.Duration(headroom * float64(f.slowest) * float64(v.tries))
-	// Where everything is slow now, the slowest hash would be so too.
-	if own := headroom * float64(f.took[v.class]) * float64(v.tries); own > 0 && float64(v.took) > own {
-		least = time.Duration(float64(least) * float64(v.took) / own)
+	if f.slowest == 0 {
+		return v.began
+	}
+	least := f.level(v.own)
+	for name := range f.present {
+		least = max(least, f.level(name))
+	}
+	least *= time.Duration(v.tries)
+	// Where everything is slow now, the slowest hash would be so too. As many of
+	// each class exceed their level, so that it does not tell which one it was.
+	if level, each := f.level(v.class), v.took/time.Duration(v.tries); level > 0 && each > level {
+		least = time.Duration(float64(least) * float64(each) / float64(level))
 	}
 	return v.began.Add(least)
+}
+
+// level is the time within which nineteen of twenty hashes of a class are done,
+// and a little more than the one that was timed. The lock is held.
+func (f *floor) level(class string) time.Duration {
+	level := time.Duration(headroom * float64(f.took[class]))
+	if all := f.logins[class]; len(all) > 0 {
+		level = max(level, slices.Sorted(slices.Values(all))[(len(all)-1)*19/20])
+	}
+	return level
+}
+
+// heard keeps how long a hash took.
+func (f *floor) heard(class string, took time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.logins == nil {
+		f.logins = map[string][]time.Duration{}
+	}
+	all := append(f.logins[class], took)
+	f.logins[class] = all[max(0, len(all)-lately):]
 }
 
 // AwaitPresent makes refusals wait, for a moment, until Present has been called.

@@ -129,6 +129,31 @@ func TestRefusalsAreDueAtOneTime(t *testing.T) {
 	if due := h.floor.until(t.Context(), v).Sub(v.began); due != 150*time.Minute {
 		t.Errorf("on a machine twice as slow, due after %v", due)
 	}
+	// Where a tenth of the hashes of one format take much longer, everybody waits
+	// for those, and they wait no longer than everybody.
+	for i := range lately {
+		h.floor.heard(v.class, map[bool]time.Duration{true: 3 * time.Hour, false: time.Hour}[i%10 == 0])
+	}
+	for name, encoded := range all {
+		v, err := h.Judge(t.Context(), "x", encoded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.class == v.own {
+			v.took = 3 * time.Hour
+		}
+		if due := h.floor.until(t.Context(), v).Sub(v.began); due != 3*time.Hour {
+			t.Errorf("%s: beside a format that varies, due after %v", name, due)
+		}
+	}
+	// Older ones are forgotten.
+	for range lately {
+		h.floor.heard(v.class, time.Hour)
+	}
+	v.took = time.Second
+	if due := h.floor.until(t.Context(), v).Sub(v.began); due != 75*time.Minute {
+		t.Errorf("when it has gone, due after %v", due)
+	}
 	// Once the last has been hashed anew there is no floor.
 	if err := h.Present(t.Context(), nil); err != nil || h.floor.slowest != 0 || h.floor.mayRise() {
 		t.Errorf("after the last foreign hash: %v, slowest %v", err, h.floor.slowest)
