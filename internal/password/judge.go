@@ -192,6 +192,11 @@ func (f *floor) measured(class string, took time.Duration, now time.Time) {
 	}
 	f.timed[class] = now
 	f.note(class, took)
+	// What logins took while the machine was busy is forgotten, the older half
+	// each time.
+	if all := f.logins[class]; len(all) > 0 {
+		f.logins[class] = all[(len(all)+1)/2:]
+	}
 }
 
 // until is when a refusal may be answered.
@@ -231,7 +236,7 @@ func (f *floor) until(ctx context.Context, v Verdict) time.Time {
 func (f *floor) level(class string) time.Duration {
 	level := time.Duration(headroom * float64(f.took[class]))
 	if all := f.logins[class]; len(all) > 0 {
-		level = max(level, slices.Sorted(slices.Values(all))[(len(all)-1)*19/20])
+		level = max(level, slices.Sorted(slices.Values(all))[(len(all)*19+19)/20-1])
 	}
 	return level
 }

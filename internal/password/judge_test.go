@@ -146,6 +146,21 @@ func TestRefusalsAreDueAtOneTime(t *testing.T) {
 			t.Errorf("%s: beside a format that varies, due after %v", name, due)
 		}
 	}
+	// Where nobody signs in any more, each timing forgets the older half.
+	v.took = time.Second
+	for i := range 8 {
+		want := 3 * time.Hour
+		if i == 7 { // 64, 32, …, 1, 0
+			want = 75 * time.Minute
+		}
+		if n := len(h.floor.logins[v.class]); n > 0 {
+			h.floor.logins[v.class][n-1] = 3 * time.Hour
+		}
+		if due := h.floor.until(t.Context(), v).Sub(v.began); i > 4 && due != want {
+			t.Errorf("after %d timings, due after %v, want %v", i, due, want)
+		}
+		h.floor.measured(v.class, time.Hour, time.Now())
+	}
 	// Older ones are forgotten.
 	for range lately {
 		h.floor.heard(v.class, time.Hour)

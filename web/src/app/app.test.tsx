@@ -340,6 +340,12 @@ test("what asks for the password is done once it was given", async () => {
   await user.keyboard("{Escape}");
   await waitFor(() => expect(screen.queryByRole("alertdialog")).toBeNull());
   expect(screen.queryByText(/is signed out|went wrong/)).toBeNull();
+  // So it is when a click beside it has taken the focus away.
+  await begin();
+  await act(async () => (document.activeElement as HTMLElement).blur());
+  expect(document.body).toHaveFocus();
+  await user.keyboard("{Escape}");
+  await waitFor(() => expect(screen.queryByRole("alertdialog")).toBeNull());
 
   dialog = await begin();
   const go = () => user.click(within(dialog).getByRole("button", { name }));
@@ -357,7 +363,7 @@ test("what asks for the password is done once it was given", async () => {
   const asked = sent.filter((s) => /^(DELETE|POST) \/api\/auth\/(sessions|confirm)/.test(s));
   const end = `DELETE /api/auth/sessions/${"b".repeat(32)}/`;
   const confirm = (password: string) => `POST /api/auth/confirm/ ${JSON.stringify({ password })}`;
-  expect(asked).toEqual([end, end, confirm("wrong"), confirm("c0rrect-Horse-42"), end]);
+  expect(asked).toEqual([end, end, end, confirm("wrong"), confirm("c0rrect-Horse-42"), end]);
   expect(document.getElementById("root")?.inert ?? false).toBe(false);
 });
 

@@ -81,7 +81,11 @@ export function Confirm({
         <AlertDialog.Content
           inert={covered}
           // Radix hears of the key a moment after the focus is here; until then what is behind would take it.
-          onEscapeKeyDown={(event) => event.preventDefault()}
+          onEscapeKeyDown={(event) => {
+            event.preventDefault();
+            // A click beside the dialog has taken the focus out of it.
+            if (event.target === document.body) change(false);
+          }}
           onKeyDown={(event) => event.key === "Escape" && change(false)}
           onOpenAutoFocus={(event) => {
             asker.current = document.activeElement;
