@@ -232,7 +232,10 @@ func (t Tx) DropCounters(ctx context.Context, userID int64) error {
 	return wrap(err, "drop the counters of user %d", userID)
 }
 
-const sweepCounters = `DELETE FROM throttle WHERE key IN (SELECT key FROM throttle WHERE expires < $1 ORDER BY expires LIMIT $2)`
+// sweepCounters looks at the time twice: on PostgreSQL a row that was renewed while
+// the statement waited for it is looked at again, but by the outer condition alone.
+const sweepCounters = `DELETE FROM throttle
+	WHERE expires < $1 AND key IN (SELECT key FROM throttle WHERE expires < $1 ORDER BY expires LIMIT $2)`
 
 const secretByName = `SELECT name, secret, sealed FROM secrets WHERE name = $1`
 

@@ -20,12 +20,17 @@ func (db *DB) Count(ctx context.Context, c auth.Counting) error {
 }
 
 // countAll counts a batch, and where that fails each alone: one cannot be made
-// to pay for another.
+// to pay for another. Not where it is the database that fails: nobody knows then
+// whether all has been counted, and it must not be twice.
 func (db *DB) countAll(batch []*counting) {
-	if err := db.countTogether(batch); err == nil {
+	err := db.countTogether(batch)
+	if err == nil {
 		return
-	} else if len(batch) == 1 {
-		batch[0].err = err
+	}
+	if len(batch) == 1 || away(err) {
+		for _, c := range batch {
+			c.err = err
+		}
 		return
 	}
 	for _, c := range batch {
