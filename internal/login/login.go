@@ -62,6 +62,7 @@ func (s *Service) Password(ctx context.Context, email auth.Email, pw string, c a
 			s.giveBack(ctx, place)
 			return refused(err)
 		}
+		place.Become(u.ID)
 	}
 	// end is a refusal with its time.
 	end := func(err error, v password.Verdict) error {

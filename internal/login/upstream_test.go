@@ -212,4 +212,24 @@ func TestTakeOverThrottled(t *testing.T) {
 	}
 }
 
+// TestTakeOverKnown: the account knows the address that its owner was taken over
+// from, and strangers do not shut them out of it.
+func TestTakeOverKnown(t *testing.T) {
+	d, _ := withUpstream(t, newcomer(7, "eva@example.com"))
+	if _, _, err := d.signIn("eva@example.com", right); err != nil {
+		t.Fatal(err)
+	}
+	email, _ := auth.ParseEmail("eva@example.com")
+	var last error
+	for range 11 {
+		_, _, last = d.Password(t.Context(), email, "wrong-Horse-42", auth.Client{Address: "198.51.100.7"}, "")
+	}
+	if !auth.IsKind(last, auth.TooMany) {
+		t.Fatal(last)
+	}
+	if _, _, err := d.signIn("eva@example.com", right); err != nil {
+		t.Errorf("the owner: %v", err)
+	}
+}
+
 var _ login.Upstream = (*before)(nil)

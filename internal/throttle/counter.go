@@ -3,6 +3,7 @@ package throttle
 import (
 	"context"
 	"encoding/binary"
+	"slices"
 	"sort"
 	"time"
 )
@@ -110,6 +111,11 @@ func (m marks) total() (n int) {
 	return n
 }
 
+// sort puts marks in the order of time.
+func (m marks) sort() {
+	slices.SortStableFunc(m, func(a, b mark) int { return a.at.Compare(b.at) })
+}
+
 // last gives the time of the newest mark.
 func (m marks) last() time.Time {
 	if len(m) == 0 {
@@ -118,34 +124,41 @@ func (m marks) last() time.Time {
 	return m[len(m)-1].at
 }
 
-// add counts one more at a time. Within step it moves the mark before it up to
-// its own time, so that few marks do for a large limit; what is counted then
-// stays a little longer than it must, never shorter.
+// add counts one more at a time. Where there is a step, time is cut into steps
+// and all that is counted in one is a mark at its end, so that few marks do for a
+// large limit; what is counted then stays up to a step longer than it must, never
+// shorter.
 func (m marks) add(at time.Time, step time.Duration) marks {
+	at = stepEnd(at, step)
 	i := sort.Search(len(m), func(i int) bool { return !m[i].at.Before(at) })
-	switch {
-	case i < len(m) && m[i].at.Sub(at) <= step:
+	if i < len(m) && m[i].at.Equal(at) {
 		m[i].n++
-	case i > 0 && at.Sub(m[i-1].at) <= step && step > 0:
-		m[i-1].at = at
-		m[i-1].n++
-	default:
-		m = append(m, mark{})
-		copy(m[i+1:], m[i:])
-		m[i] = mark{at, 1}
+		return m
 	}
+	m = append(m, mark{})
+	copy(m[i+1:], m[i:])
+	m[i] = mark{at, 1}
 	return m
 }
 
-// remove takes one that was added at a time out again. Marks of one moment are
-// alike, so any of them will do.
+// remove takes one that was added at a time out again, if it is there still.
+// Marks of one moment are alike, so any of them will do.
 func (m marks) remove(at time.Time, step time.Duration) marks {
+	at = stepEnd(at, step)
 	i := sort.Search(len(m), func(i int) bool { return !m[i].at.Before(at) })
-	if i == len(m) || step == 0 && !m[i].at.Equal(at) {
+	if i == len(m) || !m[i].at.Equal(at) {
 		return m
 	}
 	if m[i].n--; m[i].n == 0 {
 		m = append(m[:i], m[i+1:]...)
 	}
 	return m
+}
+
+// stepEnd gives the end of the step that a time is in: the same on all nodes.
+func stepEnd(at time.Time, step time.Duration) time.Time {
+	if begin := at.Truncate(step); begin.Before(at) {
+		return begin.Add(step)
+	}
+	return at
 }

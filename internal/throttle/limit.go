@@ -81,10 +81,44 @@ func (l limits) step(kind string) time.Duration {
 	return l.window / 100
 }
 
-// fresh empties a counter that has expired.
-func fresh(c *Counter, now time.Time) {
+// fresh empties a counter that has expired, and puts right one that was written
+// by a clock that was wrong.
+func (l limits) fresh(c *Counter, now time.Time) {
 	if !c.Expires.After(now) {
 		*c = Counter{Key: c.Key}
+		return
+	}
+	l.steady(c, now)
+}
+
+// steady takes for now what a counter has from further ahead than a window: no
+// two nodes are that far apart, so that a clock was wrong by then, and nobody
+// shall be kept out until the time that it showed. Nothing is forgotten by it.
+func (l limits) steady(c *Counter, now time.Time) {
+	wrong := false
+	reset := func(t *time.Time, most time.Duration) {
+		if t.After(now.Add(most + l.window)) {
+			*t, wrong = now.Add(most), true
+		}
+	}
+	reset(&c.LastAt, 0)
+	reset(&c.BlockedUntil, l.window)
+	reset(&c.KnownUntil, KnownFor)
+	for _, kept := range []struct {
+		marks *[]byte
+		last  time.Duration
+	}{{&c.Places, l.window}, {&c.Emails, EmailsWithin}} {
+		all := readMarks(*kept.marks, now.Add(-kept.last))
+		if all.last().After(now.Add(l.window)) {
+			for i := range all {
+				reset(&all[i].at, 0)
+			}
+			all.sort()
+			*kept.marks = all.bytes()
+		}
+	}
+	if wrong {
+		l.expire(c, now)
 	}
 }
 
@@ -135,13 +169,28 @@ func (l limits) take(kind string, c *Counter, now time.Time) {
 	l.expire(c, now)
 }
 
-// giveBack takes a place out again.
-func (l limits) giveBack(c *Counter, taken, now time.Time) {
+// giveBack takes a place out again; before is when the attempt before it was.
+func (l limits) giveBack(c *Counter, taken, before, now time.Time) {
 	c.Places = readMarks(c.Places, now.Add(-l.window)).remove(taken, l.step(c.Kind)).bytes()
 	if c.Failures > 0 {
 		c.Failures--
 	}
+	if c.LastAt.Equal(taken) {
+		c.LastAt = before // the next wait goes from there
+	}
 	l.expire(c, now)
+}
+
+// inherit adds what is in the window of a counter to another one of its kind, and
+// empties it.
+func (l limits) inherit(to, from *Counter, now time.Time) {
+	all := append(readMarks(to.Places, now.Add(-l.window)), readMarks(from.Places, now.Add(-l.window))...)
+	if len(all) > 0 {
+		all.sort()
+		to.Kind, to.Places = from.Kind, all.bytes()
+	}
+	l.expire(to, now)
+	l.lift(from, now)
 }
 
 // forgive begins to count failures in a row at 0. The window goes on: whoever

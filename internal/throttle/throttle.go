@@ -117,7 +117,7 @@ type scene struct {
 	account, address, pair, device *Counter
 }
 
-func (k keys) scene(all []Counter, now time.Time) scene {
+func (k keys) scene(l limits, all []Counter, now time.Time) scene {
 	var s scene
 	i := 0
 	for _, place := range []struct {
@@ -126,7 +126,7 @@ func (k keys) scene(all []Counter, now time.Time) scene {
 	}{{k.account, &s.account}, {k.address, &s.address}, {k.pair, &s.pair}, {k.device, &s.device}} {
 		if place.key != "" {
 			*place.to = &all[i]
-			fresh(&all[i], now)
+			l.fresh(&all[i], now)
 			i++
 		}
 	}
@@ -218,21 +218,24 @@ func (t *Throttle) Attempt(ctx context.Context, g Guess) (p *Place, wait time.Du
 		if err != nil {
 			return nil, 0, err
 		}
-		if _, _, wait, why := t.judge(k.scene(all, now), now); wait > 0 {
+		if _, _, wait, why := t.judge(k.scene(t.limits, all, now), now); wait > 0 {
 			t.refusals.note(now, id, why.Key, k, wait)
 			return nil, wait, nil
 		}
 	}
 	var o outcome
 	err = t.o.Counters.Count(ctx, Change{k.list(), func(all []Counter) (*Notice, error) {
+		if err := ctx.Err(); err != nil {
+			return nil, err // Nobody is there to make the guess, or to give it back.
+		}
 		o = outcome{}
-		s := k.scene(all, now)
+		s := k.scene(t.limits, all, now)
 		counts, kind, wait, why := t.judge(s, now)
 		if wait > 0 {
 			o.wait, o.by = wait, why.Key
 			return nil, nil
 		}
-		p := &Place{t: t, keys: k, user: g.UserID, client: clientKey(g.Address), counts: counts.Key, taken: now}
+		p := &Place{t: t, keys: k, user: g.UserID, client: clientKey(g.Address), counts: counts.Key, taken: now, before: counts.LastAt}
 		o.place = p
 		t.limits.take(kind, counts, now)
 		counts.UserID = g.UserID
@@ -283,19 +286,22 @@ func (t *Throttle) AttemptIn(ctx context.Context, userID int64, session string) 
 		if err != nil {
 			return nil, 0, err
 		}
-		if wait, _ := t.limits.wait(kindSession, k.scene(all, now).account, now); wait > 0 {
+		if wait, _ := t.limits.wait(kindSession, k.scene(t.limits, all, now).account, now); wait > 0 {
 			t.refusals.note(now, k.own(), k.account, k, wait)
 			return nil, wait, nil
 		}
 	}
 	var o outcome
 	err = t.o.Counters.Count(ctx, Change{k.list(), func(all []Counter) (*Notice, error) {
-		c := k.scene(all, now).account
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		c := k.scene(t.limits, all, now).account
 		o = outcome{}
 		if o.wait, _ = t.limits.wait(kindSession, c, now); o.wait > 0 {
 			return nil, nil
 		}
-		o.place = &Place{t: t, keys: k, user: userID, counts: c.Key, taken: now, within: true}
+		o.place = &Place{t: t, keys: k, user: userID, counts: c.Key, taken: now, before: c.LastAt, within: true}
 		t.limits.take(kindSession, c, now)
 		c.UserID = userID
 		return nil, nil
@@ -330,8 +336,25 @@ type Place struct {
 	client string
 	counts string // the key of the counter that it was taken in
 	taken  time.Time
-	within bool // of a session's counter
-	back   atomic.Bool
+	before time.Time // when the attempt before it was
+	within bool      // of a session's counter
+	// grown are the counters of the account that there has come to be meanwhile.
+	grown keys
+	back  atomic.Bool
+}
+
+// Become says that the e-mail which the place was taken for, nobody's then, is an
+// account's now. Success counts for that account, and what strangers have in the
+// e-mail's window goes on in the account's.
+func (p *Place) Become(userID int64) {
+	if p == nil || p.t == nil || p.user != 0 || userID == 0 {
+		return
+	}
+	account := accountName(userID, "")
+	p.user, p.grown = userID, keys{account: p.t.key(kindAccount, account)}
+	if p.client != "" {
+		p.grown.pair = p.t.key(kindDevice, account, "address", p.client)
+	}
 }
 
 // Success gives the place back and begins the failures in a row at 0, those of
@@ -343,15 +366,18 @@ func (p *Place) Success() Change {
 		return Change{}
 	}
 	t := p.t
-	return Change{p.keys.list(), func(all []Counter) (*Notice, error) {
+	own := p.keys.list()
+	return Change{append(own, p.grown.list()...), func(all []Counter) (*Notice, error) {
 		now := t.now()
-		s := p.keys.scene(all, now)
+		grown := p.grown.scene(t.limits, all[len(own):], now)
+		all = all[:len(own)]
+		s := p.keys.scene(t.limits, all, now)
 		if s.address != nil && p.takenIn(s.address) && s.address.BlockedUntil.After(now) {
 			return nil, &Refused{s.address.BlockedUntil.Sub(now)}
 		}
 		for i := range all {
 			if p.takenIn(&all[i]) {
-				t.limits.giveBack(&all[i], p.taken, now)
+				t.limits.giveBack(&all[i], p.taken, p.before, now)
 			}
 			if all[i].Key == p.counts {
 				t.limits.forgive(&all[i], now)
@@ -360,8 +386,15 @@ func (p *Place) Success() Change {
 		if !p.within {
 			t.limits.forgive(s.account, now)
 		}
-		if s.pair != nil {
-			t.limits.know(s.pair, p.user, p.client, now)
+		known := s.pair
+		if grown.account != nil {
+			known = grown.pair
+			t.limits.inherit(grown.account, s.account, now)
+			grown.account.UserID = p.user
+			t.limits.forgive(grown.account, now)
+		}
+		if known != nil {
+			t.limits.know(known, p.user, p.client, now)
 		}
 		return nil, nil
 	}}
@@ -382,10 +415,10 @@ func (p *Place) GiveBack(ctx context.Context) error {
 	t := p.t
 	return t.o.Counters.Count(ctx, Change{p.keys.list(), func(all []Counter) (*Notice, error) {
 		now := t.now()
-		p.keys.scene(all, now)
+		p.keys.scene(t.limits, all, now)
 		for i := range all {
 			if p.takenIn(&all[i]) && !all[i].Expires.IsZero() {
-				t.limits.giveBack(&all[i], p.taken, now)
+				t.limits.giveBack(&all[i], p.taken, p.before, now)
 			}
 		}
 		return nil, nil
@@ -405,7 +438,7 @@ func (p *Place) Failed(ctx context.Context) (wait time.Duration, err error) {
 	var o outcome
 	if err := t.o.Counters.Count(ctx, Change{[]string{p.keys.address}, func(all []Counter) (*Notice, error) {
 		now := t.now()
-		fresh(&all[0], now)
+		t.limits.fresh(&all[0], now)
 		if o.wait = max(0, all[0].BlockedUntil.Sub(now)); o.wait > 0 {
 			return nil, nil
 		}
@@ -429,7 +462,7 @@ func (t *Throttle) Known(userID int64, addr netip.Addr) Change {
 	}
 	return Change{[]string{k.pair}, func(all []Counter) (*Notice, error) {
 		now := t.now()
-		fresh(&all[0], now)
+		t.limits.fresh(&all[0], now)
 		t.limits.know(&all[0], userID, clientKey(addr), now)
 		return nil, nil
 	}}
@@ -440,7 +473,7 @@ func (t *Throttle) Lift(keys ...string) Change {
 	return Change{keys, func(all []Counter) (*Notice, error) {
 		now := t.now()
 		for i := range all {
-			fresh(&all[i], now)
+			t.limits.fresh(&all[i], now)
 			t.limits.lift(&all[i], now)
 		}
 		return nil, nil
@@ -457,7 +490,7 @@ func (t *Throttle) AddressKey(addr netip.Addr) string { return t.keys(Guess{Addr
 // time if it does not.
 func (t *Throttle) Refuses(c Counter) (until time.Time, why Why) {
 	now := t.now()
-	fresh(&c, now)
+	t.limits.fresh(&c, now)
 	wait, why := t.limits.wait(c.Kind, &c, now)
 	if wait <= 0 {
 		return time.Time{}, ""

@@ -845,6 +845,156 @@ func TestLargeLimit(t *testing.T) {
 	}
 }
 
+// TestBelowALargeLimit: who stays below it is never refused, however steadily the
+// attempts come.
+func TestBelowALargeLimit(t *testing.T) {
+	w := newWorld(t, Options{Address: 200})
+	for i := range 1000 { // 112 in a window, and 8 s is less than a step
+		if w.try(Guess{Email: strconv.Itoa(i), Address: address(1)}) == nil {
+			t.Fatalf("attempt %d is refused", i+1)
+		}
+		w.add(8 * time.Second)
+	}
+	// A place is given back from where it was counted, and only from there.
+	p := w.try(Guess{Email: "x", Address: address(2)})
+	w.add(30 * time.Second)
+	w.try(Guess{Email: "y", Address: address(2)})
+	for range 2 {
+		if err := p.GiveBack(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := readMarks(w.all[w.AddressKey(address(2))].Places, w.now().Add(-DefaultWindow)).total(); n != 1 {
+		t.Errorf("%d places are left, want the other one", n)
+	}
+}
+
+// TestClockAhead: what was counted while the clock was a year ahead does not shut
+// anybody out for a year, and is not forgotten either.
+func TestClockAhead(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	w := newWorld(t, Options{})
+	w.succeed(guess(address(9)))
+	w.add(year)
+	for range 20 {
+		if !w.fail(guess(address(1))) {
+			w.add(15 * time.Minute)
+		}
+	}
+	for i := range DefaultEmails + 1 {
+		w.fail(Guess{Email: strconv.Itoa(i), Address: address(2)})
+	}
+	w.add(-year)
+	w.forget()
+	failures := w.all[w.AccountKey(owner)].Failures
+	if failures < 10 {
+		t.Fatalf("%d failures", failures)
+	}
+	for name, g := range map[string]Guess{"account": guess(address(3)), "address": {Email: "x", Address: address(2)}} {
+		if wait := w.wait(g); wait > DefaultWindow {
+			t.Errorf("%s: refused for %v after the clock was put right", name, wait)
+		}
+	}
+	if c := w.all[w.AccountKey(owner)]; c.Failures != failures || c.LastAt.After(w.now()) {
+		t.Errorf("%d failures of %d, the last at %v", c.Failures, failures, c.LastAt)
+	}
+	w.add(DefaultWindow)
+	for name, g := range map[string]Guess{"account": guess(address(3)), "address": {Email: "x", Address: address(2)}} {
+		if w.try(g) == nil {
+			t.Errorf("%s: still refused a window later", name)
+		}
+	}
+	// Two nodes are never quite together: what another one has counted a little
+	// ahead stays as it is.
+	w = newWorld(t, Options{})
+	w.add(time.Minute)
+	for range 10 {
+		w.fail(guess(address(1)))
+	}
+	at := w.all[w.AccountKey(owner)].LastAt
+	w.add(-time.Minute)
+	w.forget()
+	if wait := w.wait(guess(address(1))); wait != DefaultWindow+time.Minute || !w.all[w.AccountKey(owner)].LastAt.Equal(at) {
+		t.Errorf("a minute apart: wait %v", wait)
+	}
+}
+
+// TestGiveBackTheWait: an attempt that came to nothing does not begin the wait
+// anew.
+func TestGiveBackTheWait(t *testing.T) {
+	w := newWorld(t, Options{Account: 100})
+	w.raise(50)
+	w.add(30 * time.Minute)
+	p := w.try(guess(address(1)))
+	if p == nil {
+		t.Fatal("refused")
+	}
+	w.add(time.Second)
+	if err := p.GiveBack(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if w.try(guess(address(1))) == nil {
+		t.Error("who was told to come again in a second has to wait for half an hour")
+	}
+}
+
+// TestGoneTakesNothing: a caller who has gone before the count makes no guess, and
+// nobody is there to give a place back.
+func TestGoneTakesNothing(t *testing.T) {
+	c := &impatient{shelf: newShelf()}
+	w := New(Options{Enabled: true, Counters: c, Now: newClock().now})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 {
+		_, _, _ = w.Attempt(ctx, guess(address(1)))
+		_, _, _ = w.AttemptIn(ctx, owner, "s")
+	}
+	c.left.Wait()
+	if len(c.all) != 0 {
+		t.Errorf("counted: %v", c.all)
+	}
+}
+
+// TestBecome: the e-mail that a place was taken for is an account's by the time
+// that the guess proves right.
+func TestBecome(t *testing.T) {
+	w := newWorld(t, Options{})
+	nobody := Guess{Email: "eva@example.com", Address: address(1)}
+	stranger := Guess{Email: "eva@example.com", Address: address(2)}
+	for range 9 {
+		w.fail(stranger)
+	}
+	p := w.try(nobody)
+	if p == nil {
+		t.Fatal("refused")
+	}
+	p.Become(owner)
+	if err := w.Count(t.Context(), p.Success()); err != nil {
+		t.Fatal(err)
+	}
+	// What strangers had in the window they have still.
+	stranger.UserID = owner
+	if w.try(stranger) == nil {
+		t.Error("the tenth guess is refused")
+	}
+	if w.try(stranger) != nil {
+		t.Error("an eleventh guess in the window")
+	}
+	// The owner's address is known to the account, under nobody nothing is left.
+	w.forget()
+	if w.try(guess(address(1))) == nil {
+		t.Error("the owner is shut out by strangers")
+	}
+	for key, c := range w.all {
+		if c.Kind != kindAddress && c.UserID != owner {
+			t.Errorf("%s is left under user %d: %+v", key, c.UserID, c)
+		}
+	}
+	if c := w.all[w.AccountKey(owner)]; c.Failures != 1 {
+		t.Errorf("%d failures in a row, want that of after the sign-in", c.Failures)
+	}
+}
+
 // TestModel walks at random beside the plainest thing that could be right: a
 // list of all places.
 func TestModel(t *testing.T) {
