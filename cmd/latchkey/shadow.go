@@ -22,6 +22,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/store/sqlite"
 	"github.com/latchkey-auth/latchkey/internal/store/transfer"
 	"github.com/latchkey-auth/latchkey/internal/takeover"
+	"github.com/latchkey-auth/latchkey/internal/throttle"
 )
 
 type djangoShadowCommand struct {
@@ -130,7 +131,7 @@ func (c *djangoShadowCommand) shadow(p *program, cfg *config.Config, data string
 		names = takeover.Names{Type: jwt.TypeClaim, ID: jwt.IDClaim, User: jwt.UserClaim}
 	}
 	s := takeover.NewShadow(takeover.ShadowOptions{
-		Upstream: upstream, Latchkey: asked, Store: store, Trusted: cfg.Proxy.Trusted, Under: c.Under, BodyLimit: c.BodyLimit,
+		Upstream: upstream, Latchkey: asked, Store: store, Trusted: cfg.Proxy.Trusted, Header: cfg.Proxy.Header, Under: c.Under, BodyLimit: c.BodyLimit,
 		Timeout: c.Timeout, Allowed: cfg.Registration.Roles, Names: names, Out: out, Log: log, Now: time.Now,
 	})
 	front := &http.Server{
@@ -202,6 +203,7 @@ func copied(cfg *config.Config, data string) *config.Config {
 	own.Password.RangeURL, own.Django.Upstream = "", ""
 	// The proxy says who the client is.
 	own.Proxy.Trusted = append(slices.Clone(cfg.Proxy.Trusted), netip.MustParsePrefix("127.0.0.1/32"))
+	own.Proxy.Header = throttle.ForwardedFor // what the shadow writes
 	return &own
 }
 

@@ -128,13 +128,15 @@ type Throttle struct {
 	Address int      `key:"address" default:"30" range:"1-1000000" help:"Failed logins per client address in a window; IPv6 is counted by /64."`
 	Emails  int      `key:"emails" default:"20" range:"1-1000" help:"Different e-mail addresses that may fail from one client address in an hour; one more blocks its logins for a window."`
 	Window  Duration `key:"window" default:"15m" range:"1s-7d" help:"The length of that window."`
-	Burst   int      `key:"burst" default:"100" range:"1-1000000" help:"Registrations that one address may make at once."`
-	Every   Duration `key:"every" default:"30s" range:"1s-1d" help:"How long until an address that has used them up may register once more."`
+	Burst   int      `key:"burst" default:"100" range:"1-1000000" help:"Registrations that one address may try at once, those that are refused included."`
+	Every   Duration `key:"every" default:"30s" range:"1s-1d" help:"How long until an address that has used them up may try once more."`
 }
 
 // Proxy is who is believed about the client's address.
 type Proxy struct {
 	Trusted []netip.Prefix `key:"trusted" default:"" help:"Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. Never a network that clients are in."`
+	// Header is one of throttle.Headers.
+	Header string `key:"header" default:"X-Forwarded-For" oneof:"X-Forwarded-For Forwarded" help:"The header in which they write the client's address; no other one is read, since a proxy passes on as it came what it does not write. Forwarded is that of RFC 7239."`
 }
 
 // Cors is the origins that browsers may call from.

@@ -35,18 +35,24 @@ type front struct {
 	// refusals is nil until the database is open.
 	refusals atomic.Pointer[refusals]
 	trusted  []netip.Prefix
+	// header is the one that trusted proxies write the client's address in.
+	header string
 	// most is how many requests there may be at once, those that are only
 	// about to be refused and those of the pages included: no more than there
-	// may be connections, though HTTP/2 brings many on one.
+	// may be connections. Those of HTTP/2 are counted apart, in streams, and
+	// keep nobody else's from being answered.
 	most     int64
 	underWay atomic.Int64
+	streams  *streams
 	pace     pace
 	// hsts is Strict-Transport-Security, nil where browsers do not come by TLS.
 	hsts []string
 	log  *slog.Logger
 	now  func() time.Time
-	// ignored says that forwarded headers were; the warning is one line.
-	ignored atomic.Bool
+	// ignored says that forwarded headers were, those of a peer on this machine;
+	// otherHeader that a trusted proxy sends another than header. The warning is
+	// one line each.
+	ignored, otherHeader atomic.Bool
 
 	ids struct {
 		prefix string
@@ -151,8 +157,21 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			f.pace.hold(r.Context(), f.now().Sub(start))
 		}
 	}()
-	defer f.underWay.Add(-1)
-	crowded := f.underWay.Add(1) > f.most
+	var full bool
+	if r.ProtoMajor >= 2 {
+		how, done := f.streams.enter(r.RemoteAddr)
+		defer done()
+		if how == flooded {
+			hangUp(r)
+		}
+		full = how != fits
+		// The client has let the answer go before the request is counted out:
+		// net/http would keep a short one until the handler is done.
+		defer func() { _ = http.NewResponseController(w).Flush() }()
+	} else {
+		defer f.underWay.Add(-1)
+		full = f.underWay.Add(1) > f.most
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler { //nolint:errorlint // The sentinel is compared as net/http does.
@@ -167,8 +186,12 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.tell(r, e)
 		f.logLine(r, e, f.now().Sub(start))
 	}()
-	if crowded {
+	if full {
 		e.route = "crowded"
+		if r.ProtoMajor >= 2 {
+			api.WriteBusyHead(e)
+			return
+		}
 		api.WriteBusy(e)
 		return
 	}
@@ -243,8 +266,11 @@ func (f *front) serve(e *exchange, r *http.Request) {
 
 // client finds out who asks: the peer, or what trusted proxies say of it.
 func (f *front) client(r *http.Request) auth.Client {
-	addr, ignored := throttle.ClientAddress(r.RemoteAddr, r.Header, f.trusted)
-	if ignored && f.ignored.CompareAndSwap(false, true) {
+	addr, ignored := throttle.ClientAddress(r.RemoteAddr, r.Header, f.trusted, f.header)
+	switch {
+	case ignored == throttle.IgnoredHeader && f.otherHeader.CompareAndSwap(false, true):
+		f.log.Warn("a trusted proxy sends a forwarded header other than the one that is read: all its clients are taken for the proxy; set proxy.header", "read", f.header)
+	case ignored == throttle.IgnoredPeer && f.ignored.CompareAndSwap(false, true):
 		f.log.Warn("a peer on this machine sends forwarded headers but is no trusted proxy: they are ignored, and failed logins are not counted by address; set proxy.trusted if it is yours")
 	}
 	c := auth.Client{UserAgent: cut(r.UserAgent(), 512)}

@@ -255,12 +255,14 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 		cors:    newCORS(cfg.Cors.Origins, cfg.Secure()),
 		hosts:   newHosts(cfg.Hosts),
 		trusted: cfg.Proxy.Trusted,
+		header:  cfg.Proxy.Header,
 		log:     log,
 		now:     now,
 	}
 	f.ids.prefix = randomPrefix()
 	f.pace.each = paceFor(runtime.GOMAXPROCS(0))
 	f.most = int64(listener.most)
+	f.streams = newStreams(listener.most, listener.key)
 	if cfg.Secure() {
 		f.hsts = []string{stsValue}
 	}
@@ -268,7 +270,8 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 		f.rest = pages
 	}
 	srv := &http.Server{
-		ConnState: listener.state,
+		ConnState:   listener.state,
+		ConnContext: withConnection,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams:          maxStreams,
 			MaxReadFrameSize:              16 << 10,

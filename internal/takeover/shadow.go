@@ -37,6 +37,8 @@ type ShadowOptions struct {
 	// Trusted are the proxies in front whose word on the client's address is
 	// taken.
 	Trusted []netip.Prefix
+	// Header is the one that they write it in, of throttle's.
+	Header string
 	// Under are the beginnings of the paths that are compared; others are passed
 	// through alone.
 	Under []string
@@ -598,7 +600,7 @@ func (s *Shadow) question(ctx context.Context, m *message) (*answer, error) {
 	if _, ok := r.Header["User-Agent"]; !ok {
 		r.Header["User-Agent"] = nil
 	}
-	if addr, _ := throttle.ClientAddress(m.peer, m.header, s.Trusted); addr.IsValid() {
+	if addr, _ := throttle.ClientAddress(m.peer, m.header, s.Trusted, s.Header); addr.IsValid() {
 		r.Header.Set("X-Forwarded-For", addr.String())
 	}
 	if len(m.body) > 0 || m.chunked {

@@ -339,7 +339,7 @@ func TestClientAddress(t *testing.T) {
 			say(w, 200, "{}")
 		}, func(o *ShadowOptions) {
 			if c.trusted != "" {
-				o.Trusted = []netip.Prefix{netip.MustParsePrefix(c.trusted)}
+				o.Trusted, o.Header = []netip.Prefix{netip.MustParsePrefix(c.trusted)}, "X-Forwarded-For"
 			}
 		})
 		r, _ := http.NewRequest("GET", s.url+"/api/auth/profile/", nil)

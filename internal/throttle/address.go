@@ -12,10 +12,11 @@ import (
 // trusted proxy. What stands left of that one was written by the client and is
 // not looked at.
 //
-// The header is X-Forwarded-For or, where there is none, Forwarded (RFC 7239);
-// several lines of it are one, in order. Nothing else is read: X-Real-IP cannot
-// tell of two proxies, and X_Forwarded_For is a client's trick on servers that
-// take "_" for "-". headers has the canonical names of net/http.
+// header is the one that proxies write it in, ForwardedFor or Forwarded; several
+// lines of it are one, in order. Nothing else is read: a proxy that writes one
+// passes the other on as the client sent it, X-Real-IP cannot tell of two
+// proxies, and X_Forwarded_For is a client's trick on servers that take "_" for
+// "-". headers has the canonical names of net/http.
 //
 // An entry that is no address ends the walk, and the address right of it is
 // the client's: the proxy that wrote the entry, or the peer. So does the left
@@ -25,36 +26,61 @@ import (
 // The address is IPv4 even if it came as IPv4 mapped into IPv6, and has no
 // zone. It is the zero Addr if the peer has none (a Unix socket).
 //
-// forwardedIgnored reports that a loopback peer that is not trusted sent
-// forwarding headers: most likely a proxy that nobody told us of.
-func ClientAddress(peer string, headers map[string][]string, trusted []netip.Prefix) (addr netip.Addr, forwardedIgnored bool) {
+// ignored tells of forwarding headers that look like a mistake in the settings.
+func ClientAddress(peer string, headers map[string][]string, trusted []netip.Prefix, header string) (addr netip.Addr, ignored Ignored) {
 	addr, ok := parseNode(peer)
 	if !ok {
-		return netip.Addr{}, false
+		return netip.Addr{}, NothingIgnored
 	}
 	if !contains(trusted, addr) {
-		return addr, addr.IsLoopback() && forwarded(headers)
+		if addr.IsLoopback() && forwarded(headers) {
+			ignored = IgnoredPeer
+		}
+		return addr, ignored
 	}
-	next := rightToLeft(headers)
+	if len(headers[header]) == 0 && (len(headers[ForwardedFor]) > 0 || len(headers[Forwarded]) > 0) {
+		ignored = IgnoredHeader
+	}
+	next := rightToLeft(headers[header], header)
 	for {
 		node, more := next()
 		if !more {
-			return addr, false
+			return addr, ignored
 		}
 		left, ok := parseNode(node)
 		if !ok {
-			return addr, false
+			return addr, ignored
 		}
 		addr = left
 		if !contains(trusted, addr) {
-			return addr, false
+			return addr, ignored
 		}
 	}
 }
 
+// The headers that ClientAddress reads.
+const (
+	ForwardedFor = "X-Forwarded-For"
+	Forwarded    = "Forwarded" // RFC 7239
+)
+
+// Ignored says of what forwarding headers nothing was read.
+type Ignored int
+
+const (
+	// NothingIgnored: of none that should have been.
+	NothingIgnored Ignored = iota
+	// IgnoredPeer: those of a loopback peer that is not trusted, most likely a
+	// proxy that nobody told us of.
+	IgnoredPeer
+	// IgnoredHeader: a trusted proxy sent another one than that which it is said
+	// to write, and not that one.
+	IgnoredHeader
+)
+
 // forwarded reports whether a proxy seems to have been at work.
 func forwarded(headers map[string][]string) bool {
-	return len(headers["X-Forwarded-For"]) > 0 || len(headers["Forwarded"]) > 0 || len(headers["X-Real-Ip"]) > 0
+	return len(headers[ForwardedFor]) > 0 || len(headers[Forwarded]) > 0 || len(headers["X-Real-Ip"]) > 0
 }
 
 func contains(prefixes []netip.Prefix, addr netip.Addr) bool {
@@ -69,11 +95,11 @@ func contains(prefixes []netip.Prefix, addr netip.Addr) bool {
 // rightToLeft gives the entries of the forwarding header, the nearest first,
 // as far as it is asked to. It never reads what is left of that, so that a
 // client cannot spoil what a proxy appended.
-func rightToLeft(headers map[string][]string) func() (node string, more bool) {
-	if lines := headers["X-Forwarded-For"]; len(lines) > 0 {
+func rightToLeft(lines []string, header string) func() (node string, more bool) {
+	if header != Forwarded {
 		return elements(strings.Join(lines, ","), cutComma)
 	}
-	next := elements(strings.Join(headers["Forwarded"], ","), cutQuotedComma)
+	next := elements(strings.Join(lines, ","), cutQuotedComma)
 	return func() (string, bool) {
 		element, more := next()
 		return forParameter(element), more

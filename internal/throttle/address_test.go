@@ -28,7 +28,7 @@ func TestClientAddress(t *testing.T) {
 		peer    string
 		headers headers
 		want    string // "" for none
-		ignored bool
+		ignored bool   // because of the peer
 	}{
 		// The peer alone.
 		{"no proxy", "203.0.113.7:1234", nil, "203.0.113.7", false},
@@ -105,12 +105,16 @@ func TestClientAddress(t *testing.T) {
 		{"Forwarded, for twice", proxy, headers{fwd: {"for=1.1.1.1, for=2.2.2.2;for=198.51.100.1"}}, "10.0.0.1", false},
 		{"Forwarded, a bare address", proxy, headers{fwd: {"198.51.100.1"}}, "10.0.0.1", false},
 	} {
-		addr, ignored := ClientAddress(c.peer, c.headers, trusted)
+		header := ForwardedFor
+		if strings.HasPrefix(c.name, "Forwarded") {
+			header = Forwarded
+		}
+		addr, ignored := ClientAddress(c.peer, c.headers, trusted, header)
 		got := ""
 		if addr.IsValid() {
 			got = addr.String()
 		}
-		if got != c.want || ignored != c.ignored {
+		if got != c.want || (ignored == IgnoredPeer) != c.ignored {
 			t.Errorf("%s: %q %v: %s, ignored %v; want %s, %v", c.name, c.peer, c.headers, got, ignored, c.want, c.ignored)
 		}
 	}
@@ -119,9 +123,34 @@ func TestClientAddress(t *testing.T) {
 // TestClientAddressLoopbackProxy: a trusted loopback proxy is believed.
 func TestClientAddressLoopbackProxy(t *testing.T) {
 	h := map[string][]string{"X-Forwarded-For": {"198.51.100.1"}}
-	addr, ignored := ClientAddress("127.0.0.1:1", h, prefixes("127.0.0.0/8"))
-	if addr.String() != "198.51.100.1" || ignored {
+	addr, ignored := ClientAddress("127.0.0.1:1", h, prefixes("127.0.0.0/8"), ForwardedFor)
+	if addr.String() != "198.51.100.1" || ignored != NothingIgnored {
 		t.Errorf("%v, ignored %v", addr, ignored)
+	}
+}
+
+// TestOneHeader: what a proxy does not write itself it passes on as the client
+// sent it.
+func TestOneHeader(t *testing.T) {
+	type headers = map[string][]string
+	trusted := prefixes("10.0.0.0/8")
+	for _, c := range []struct {
+		name, header string
+		headers      headers
+		want         string
+		ignored      Ignored
+	}{
+		{"the proxy's", ForwardedFor, headers{ForwardedFor: {"198.51.100.1"}}, "198.51.100.1", NothingIgnored},
+		{"the client's beside it", ForwardedFor, headers{ForwardedFor: {"198.51.100.1"}, Forwarded: {"for=1.1.1.1"}}, "198.51.100.1", NothingIgnored},
+		{"the other one's", Forwarded, headers{Forwarded: {"for=198.51.100.1"}}, "198.51.100.1", NothingIgnored},
+		{"the client's beside that", Forwarded, headers{ForwardedFor: {"1.1.1.1"}, Forwarded: {"for=198.51.100.1"}}, "198.51.100.1", NothingIgnored},
+		{"the wrong one", ForwardedFor, headers{Forwarded: {"for=198.51.100.1"}}, "10.0.0.1", IgnoredHeader},
+		{"the other wrong one", Forwarded, headers{ForwardedFor: {"198.51.100.1"}}, "10.0.0.1", IgnoredHeader},
+		{"none", Forwarded, nil, "10.0.0.1", NothingIgnored},
+	} {
+		if addr, ignored := ClientAddress("10.0.0.1:4711", c.headers, trusted, c.header); addr.String() != c.want || ignored != c.ignored {
+			t.Errorf("%s: %v, ignored %v; want %s, %v", c.name, addr, ignored, c.want, c.ignored)
+		}
 	}
 }
 
@@ -144,21 +173,21 @@ func FuzzForwarded(f *testing.F) {
 		} {
 			for _, node := range appended {
 				for _, lines := range [][]string{{sent, node}, {sent + ", " + node}} {
-					addr, _ := ClientAddress("10.0.0.1:1", map[string][]string{name: lines}, trusted)
+					addr, _ := ClientAddress("10.0.0.1:1", map[string][]string{name: lines}, trusted, name)
 					if addr.String() != "203.0.113.9" {
 						t.Errorf("%s: %q: %v", name, lines, addr)
 					}
 				}
 			}
 			alone := map[string][]string{name: {sent}}
-			if addr, _ := ClientAddress("10.0.0.1:1", alone, trusted); !addr.IsValid() || addr.Is4In6() || addr.Zone() != "" {
+			if addr, _ := ClientAddress("10.0.0.1:1", alone, trusted, name); !addr.IsValid() || addr.Is4In6() || addr.Zone() != "" {
 				t.Errorf("%s: %q: %v", name, sent, addr)
 			}
-			if addr, _ := ClientAddress("203.0.113.9:1", alone, trusted); addr.String() != "203.0.113.9" {
+			if addr, _ := ClientAddress("203.0.113.9:1", alone, trusted, name); addr.String() != "203.0.113.9" {
 				t.Errorf("untrusted, %s: %q: %v", name, sent, addr)
 			}
 		}
-		if addr, _ := ClientAddress(sent, nil, trusted); strings.TrimSpace(sent) == "" && addr.IsValid() {
+		if addr, _ := ClientAddress(sent, nil, trusted, ForwardedFor); strings.TrimSpace(sent) == "" && addr.IsValid() {
 			t.Errorf("peer %q: %v", sent, addr)
 		}
 	})

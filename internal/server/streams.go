@@ -1,0 +1,100 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+)
+
+// streams bounds the requests that come by HTTP/2. One connection brings a
+// hundred, each with a goroutine and buffers of its own, and the client says when
+// their answers may go: without a bound one address could keep as many waiting
+// as there is memory.
+//
+// Over the bound, or over a client address's share, a request is refused by the
+// head of an answer alone, which no client can hold up. Who goes on all the same
+// loses the connection, and with it all that waits on it.
+type streams struct {
+	most, share int64
+	key         func(netip.Addr) netip.Addr // as conns counts
+
+	mu   sync.Mutex
+	n    int64
+	held map[netip.Addr]int64
+}
+
+// newStreams bounds the requests on so many connections.
+func newStreams(connections int, key func(netip.Addr) netip.Addr) *streams {
+	most := max(maxStreams, int64(connections)/4)
+	return &streams{most: most, share: max(maxStreams, most/4), key: key, held: map[netip.Addr]int64{}}
+}
+
+// fit is what becomes of a request.
+type fit int
+
+const (
+	fits    fit = iota
+	crowded     // refused
+	flooded     // refused, with the connection
+)
+
+// enter counts in a request of a peer (host:port). done counts it out again.
+func (s *streams) enter(peer string) (f fit, done func()) {
+	var key netip.Addr
+	if p, err := netip.ParseAddrPort(peer); err == nil {
+		key = s.key(p.Addr())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.n++
+	f = overBy(s.n, s.most)
+	if key.IsValid() {
+		s.held[key]++
+		f = max(f, overBy(s.held[key], s.share))
+	}
+	return f, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.n--
+		if !key.IsValid() {
+			return
+		}
+		if s.held[key]--; s.held[key] == 0 {
+			delete(s.held, key)
+		}
+	}
+}
+
+// overBy judges a count by its bound: half as many again may be on their way
+// to being refused.
+func overBy(n, most int64) fit {
+	switch {
+	case n > most+most/2:
+		return flooded
+	case n > most:
+		return crowded
+	}
+	return fits
+}
+
+// connectionKey is under which a request's context carries its connection.
+type connectionKey struct{}
+
+// withConnection is http.Server.ConnContext.
+func withConnection(ctx context.Context, c net.Conn) context.Context {
+	if _, ok := c.(*tls.Conn); ok { // HTTP/2 is spoken over TLS alone.
+		return context.WithValue(ctx, connectionKey{}, c)
+	}
+	return ctx
+}
+
+// hangUp closes the connection that a request came by, with all that is under
+// way on it.
+func hangUp(r *http.Request) {
+	if c, ok := r.Context().Value(connectionKey{}).(*tls.Conn); ok {
+		_ = c.NetConn().Close() // Not its own Close, which would wait to say goodbye.
+	}
+}

@@ -1,0 +1,78 @@
+package server
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+// The bound, the share of an address, and beyond both the end of the connection.
+func TestStreams(t *testing.T) {
+	s := newStreams(4096, (&conns{}).key) // 1,024 in all, 256 of an address
+	var dones []func()
+	enter := func(peer string, want fit) {
+		t.Helper()
+		how, done := s.enter(peer)
+		dones = append(dones, done)
+		if how != want {
+			t.Fatalf("request %d, of %s: %d, want %d", len(dones), peer, how, want)
+		}
+	}
+	for i := range 400 {
+		want := fits
+		switch {
+		case i >= 384:
+			want = flooded
+		case i >= 256:
+			want = crowded
+		}
+		enter("203.0.113.7:4711", want)
+	}
+	enter("203.0.113.8:1", fits)
+	for i := range 1200 { // of this machine there is no share
+		want := fits
+		switch n := 402 + i; {
+		case n > 1536:
+			want = flooded
+		case n > 1024:
+			want = crowded
+		}
+		enter("127.0.0.1:1", want)
+	}
+	for _, done := range dones {
+		done()
+	}
+	if s.n != 0 || len(s.held) != 0 {
+		t.Errorf("%d requests and %d addresses are left", s.n, len(s.held))
+	}
+	for range 256 {
+		enter("[2001:db8::1]:4711", fits)
+	}
+	enter("[2001:db8::2]:4711", crowded) // the same /64
+	enter("[2001:db8:0:1::1]:4711", fits)
+}
+
+// A connection that is hung up is closed for the client.
+func TestHangUp(t *testing.T) {
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/stay" {
+			_, _ = io.WriteString(w, r.Proto)
+			return
+		}
+		hangUp(r)
+	}))
+	srv.EnableHTTP2 = true
+	srv.Config.ConnContext = withConnection
+	srv.StartTLS()
+	defer srv.Close()
+	resp, err := srv.Client().Get(srv.URL + "/stay")
+	if err != nil || resp.ProtoMajor != 2 {
+		t.Fatalf("%v, %v", resp, err)
+	}
+	resp.Body.Close()
+	if resp, err := srv.Client().Post(srv.URL, "", nil); err == nil {
+		resp.Body.Close()
+		t.Errorf("an answer by %s", resp.Proto)
+	}
+}
