@@ -227,15 +227,15 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if t != nil {
 		defer t.leave()
 	}
-	if err := a.serve(w, r, rt); err != nil {
+	if err := a.serve(w, r, rt, t); err != nil {
 		a.fail(w, r, rt.errors, err)
 	}
 }
 
 // serve does what comes before the handler. Without a token a request with a
 // wrong method is 401, not 405, and so is one with a broken body: DRF
-// authenticates first.
-func (a *API) serve(w http.ResponseWriter, r *http.Request, rt *route) error {
+// authenticates first. t is nil for what is not counted.
+func (a *API) serve(w http.ResponseWriter, r *http.Request, rt *route, t *turn) error {
 	if r.Method == http.MethodOptions {
 		w.WriteHeader(http.StatusNoContent)
 		return nil
@@ -247,6 +247,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, rt *route) error {
 		if err := a.service(r, auth.ScopeRevocations); err != nil {
 			return err
 		}
+		t.begun(r)
 		return rt.handle(w, r)
 	}
 	mode, err := carriageOf(r)
@@ -254,9 +255,10 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, rt *route) error {
 		return err
 	}
 	byCookie := mode != inBody
-	if byCookie {
+	if byCookie || rt.who == public && rt.handler(r.Method) != nil && anyPageSends(r) {
 		// A cookie may be set, so whose page asks matters here too: nobody is
-		// to be signed in to somebody else's account.
+		// to be signed in to somebody else's account. Nor shall any page that
+		// somebody visits use up the attempts of their address.
 		if err := a.crossOrigin(r); err != nil {
 			return err
 		}
@@ -282,6 +284,9 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, rt *route) error {
 		if err := a.Sessions.Confirmed(r.Context(), callerOf(r).Access); err != nil {
 			return err
 		}
+	}
+	if t != nil {
+		t.begun(r)
 	}
 	return rt.handle(w, r)
 }

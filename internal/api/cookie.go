@@ -217,6 +217,22 @@ func (a *API) crossOrigin(r *http.Request) error {
 	return nil
 }
 
+// anyPageSends reports whether a browser sends a request for a page of any origin
+// without a preflight: what it holds is none of the bodies that need one (the
+// Fetch standard, "CORS-safelisted request-header").
+func anyPageSends(r *http.Request) bool {
+	media := r.Header["Content-Type"]
+	if len(media) != 1 {
+		return true
+	}
+	essence, _ := headerParams(media[0])
+	switch strings.ToLower(essence) {
+	case "application/x-www-form-urlencoded", "multipart/form-data", "text/plain", "":
+		return true
+	}
+	return false
+}
+
 // jsonOnly refuses a body that is no JSON where a cookie is the credential: a
 // form of another site can send every other kind without a preflight.
 func jsonOnly(r *http.Request) error {

@@ -837,6 +837,49 @@ func TestCrossOriginBehindProxy(t *testing.T) {
 	}
 }
 
+// In body mode too no page of another origin makes a visitor's browser try
+// passwords or register: what it can send without a preflight is refused. What
+// needs one is for the CORS list to refuse, and clients that are no browsers are
+// not concerned.
+//
+// LESSON 33
+func TestFormsOfOtherPages(t *testing.T) {
+	t.Parallel()
+	tried := 0
+	h := serve(&acts{password: func(auth.Email, string) error {
+		tried++
+		return nil
+	}}, listed)
+	const (
+		form = "Content-Type: application/x-www-form-urlencoded\n%s\n\nemail=a%%40example.com&password=p"
+		text = "Content-Type: text/plain\n%s\n\n{\"email\":\"a@example.com\",\"password\":\"p\"}"
+		none = "Content-Type: \n%s\n\n{\"email\":\"a@example.com\",\"password\":\"p\"}"
+		json = "Content-Type: application/json\n%s\n\n{\"email\":\"a@example.com\",\"password\":\"p\"}"
+	)
+	for _, c := range []struct {
+		body, from string
+		want       int
+	}{
+		{form, "Origin: https://evil.example", 403},
+		{form, "Origin: null", 403},
+		{form, "Origin: https://evil.example\nSec-Fetch-Site: cross-site", 403},
+		{form, "Sec-Fetch-Site: same-site", 403},
+		{text, "Origin: https://evil.example", 403},
+		{none, "Origin: https://evil.example", 403},
+		{strings.ReplaceAll(form, "application/x-www-form-urlencoded", "Multipart/Form-Data; boundary=X"), "Sec-Fetch-Site: cross-site", 403},
+		{form, "Origin: https://app.example.org\nSec-Fetch-Site: cross-site", 200},
+		{form, "Sec-Fetch-Site: same-origin", 200},
+		{form, "User-Agent: curl", 200},
+		{json, "Origin: https://evil.example", 200},
+	} {
+		before := tried
+		w := do(t, h, request("POST /api/auth/login/\n"+fmt.Sprintf(c.body, c.from)))
+		if w.Code != c.want || (tried > before) != (c.want == 200) {
+			t.Errorf("%s: %d %s, tried %v", fmt.Sprintf(c.body, c.from), w.Code, w.Body, tried > before)
+		}
+	}
+}
+
 // A form of another page can send every body but JSON without a preflight.
 //
 // LESSON 33

@@ -64,10 +64,10 @@ func (t *turn) Read(p []byte) (int, error) {
 	return n, err //nolint:wrapcheck // It is the body's.
 }
 
-// admit counts a request in. Without a place it is nil. One that waits for
-// news, or writes a long file, is not counted: it is the caller's own time.
+// admit counts a request in. Without a place it is nil. What is only written,
+// without work, is not counted: it is the time of whoever reads it.
 func (a *API) admit(r *http.Request, rt *route) (*turn, bool) {
-	if rt.patience != nil && r.Method == http.MethodGet && rt.patience(r.URL.Query()) > 0 {
+	if rt.file {
 		return nil, true
 	}
 	t := &turn{ReadCloser: r.Body, load: &a.load, rt: rt}
@@ -78,4 +78,12 @@ func (a *API) admit(r *http.Request, rt *route) (*turn, bool) {
 		r.Body = t
 	}
 	return t, true
+}
+
+// begun says that whoever asks may ask: one that waits for news then, or is sent
+// a long file, is worked on no more.
+func (t *turn) begun(r *http.Request) {
+	if rt := t.rt; rt.patience != nil && r.Method == http.MethodGet && rt.patience(r.URL.Query()) > 0 {
+		t.leave()
+	}
 }

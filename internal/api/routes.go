@@ -61,6 +61,8 @@ type route struct {
 	// patience tells how much longer than others a request may take; nil: no
 	// longer.
 	patience func(url.Values) time.Duration
+	// file says that the answer is one of the binary's files; see load.
+	file bool
 
 	allow         []string
 	underWay      *atomic.Int64 // requests; see load
@@ -148,8 +150,8 @@ func (a *API) table() []route {
 	if !a.HideSchema {
 		table = append(
 			table,
-			route{path: "/api/schema/", who: open, errors: bare, methods: []method{{http.MethodGet, a.schema, ""}}},
-			route{path: "/api/docs/", who: open, errors: bare, methods: []method{{http.MethodGet, a.docs, ""}}},
+			route{path: "/api/schema/", who: open, errors: bare, file: true, methods: []method{{http.MethodGet, a.schema, ""}}},
+			route{path: "/api/docs/", who: open, errors: bare, file: true, methods: []method{{http.MethodGet, a.docs, ""}}},
 		)
 	}
 	return table
