@@ -179,6 +179,21 @@ func TestRegistrationsOfOneAddress(t *testing.T) {
 	}
 }
 
+// Those that are refused count as well: their answers tell who is registered, and
+// nothing else is in the way of asking for a million.
+func TestRefusedRegistrationsOfOneAddress(t *testing.T) {
+	o := newOffice(t)
+	o.register("ada@example.com")
+	for i := range 4 {
+		f := form(t, []string{"ada@example.com", "bob@example.com"}[i%2])
+		f.Password2 = "x"
+		_, _, err := o.Register(t.Context(), f, auth.Client{Address: "192.0.2.9"})
+		if throttled := auth.IsKind(err, auth.TooMany); throttled != (i == 3) || !throttled && !auth.IsKind(err, auth.Invalid) {
+			t.Errorf("registration %d: %v", i+1, err)
+		}
+	}
+}
+
 func TestMayRegister(t *testing.T) {
 	o := newOffice(t)
 	for _, role := range auth.Roles() {

@@ -217,3 +217,22 @@ func TestRulesEverywhere(t *testing.T) {
 		t.Errorf("%d failures counted, want %d", n, len(ways))
 	}
 }
+
+// The range API is asked no more often for a session than it may try passwords,
+// though its own is right each time.
+func TestReportedAgainAndAgain(t *testing.T) {
+	o := newOffice(t)
+	tokens, _ := o.register("ada@example.com")
+	me := o.access(tokens.Access)
+	service := newService(o, "a reported one, too")
+	o.Breach = breach.New(breach.Options{RangeURL: service.URL, Timeout: time.Minute, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	for i := range 12 {
+		_, err := o.ChangePassword(t.Context(), me, to("a reported one, too"), laptop)
+		if throttled := auth.IsKind(err, auth.TooMany); throttled != (i >= 10) || !throttled && fields(err) != "password:password_breached" {
+			t.Errorf("change %d: %v", i+1, err)
+		}
+	}
+	if n := service.asked.Load(); n != 10 {
+		t.Errorf("asked %d times", n)
+	}
+}

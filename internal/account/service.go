@@ -73,6 +73,11 @@ func (s *Service) Register(ctx context.Context, r Registration, c auth.Client) (
 func (s *Service) open(ctx context.Context, r Registration, c auth.Client, event auth.EventKind,
 	first func(context.Context, auth.Tx, time.Time) error,
 ) (session.Tokens, auth.User, error) {
+	// Before anything is looked up: the answer tells who is registered.
+	addr, _ := netip.ParseAddr(c.Address)
+	if wait, ok := s.Throttle.Register(addr); !ok {
+		return session.Tokens{}, auth.User{}, &auth.Error{Kind: auth.TooMany, Code: auth.CodeThrottled, RetryAfter: wait}
+	}
 	var fields auth.Fields
 	switch _, err := s.Store.Read().UserByEmail(ctx, r.Email.Key); {
 	case err == nil:
@@ -91,10 +96,6 @@ func (s *Service) open(ctx context.Context, r Registration, c auth.Client, event
 	}
 	if err := fields.Err(); err != nil {
 		return session.Tokens{}, auth.User{}, err
-	}
-	addr, _ := netip.ParseAddr(c.Address)
-	if wait, ok := s.Throttle.Register(addr); !ok {
-		return session.Tokens{}, auth.User{}, &auth.Error{Kind: auth.TooMany, Code: auth.CodeThrottled, RetryAfter: wait}
 	}
 	encoded, err := s.unreported(ctx, r.Password)
 	if err != nil {
@@ -227,9 +228,11 @@ func (s *Service) ChangePassword(ctx context.Context, a session.Access, p Passwo
 	if err != nil {
 		return 0, err
 	}
-	// With the change the place is given back; without it, here.
+	// With the change the place is given back; without it, here. Not where the new
+	// password was looked up elsewhere: the session's limit is what bounds that.
+	reported := false
 	defer func() {
-		if right && err != nil {
+		if right && err != nil && !reported {
 			s.giveBack(ctx, place)
 		}
 	}()
@@ -251,6 +254,7 @@ func (s *Service) ChangePassword(ctx context.Context, a session.Access, p Passwo
 	}
 	encoded, err := s.unreported(ctx, p.New)
 	if err != nil {
+		reported = auth.IsKind(err, auth.Invalid)
 		return 0, err
 	}
 	var ended []string
