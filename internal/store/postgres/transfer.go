@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -87,15 +88,41 @@ type copying struct {
 	tx   pgx.Tx
 }
 
+// goneWithin is how long PostgreSQL may take to end the connections of a Latchkey
+// that has been stopped, or of what has just prepared the database.
+const goneWithin = 3 * time.Second
+
+// alone holds that no other connection of a Latchkey's is open. One that was
+// closed just now is waited for.
+func (s *copying) alone(ctx context.Context) error {
+	for end := time.Now().Add(goneWithin); ; {
+		// A transaction sees one state of them unless it is told to look again.
+		if _, err := s.tx.Exec(ctx, `SELECT pg_stat_clear_snapshot()`); err != nil {
+			return err
+		}
+		var others int
+		if err := s.tx.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND application_name = 'latchkey' AND pid <> pg_backend_pid()`).Scan(&others); err != nil {
+			return err
+		}
+		switch {
+		case others == 0:
+			return nil
+		case time.Now().After(end):
+			return &InUseError{others}
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // check holds that nobody works with the database and that its schema is ours.
 func (s *copying) check(ctx context.Context) error {
-	var others int
-	if err := s.tx.QueryRow(ctx, `SELECT count(*) FROM pg_stat_activity
-		WHERE datname = current_database() AND application_name = 'latchkey' AND pid <> pg_backend_pid()`).Scan(&others); err != nil {
+	if err := s.alone(ctx); err != nil {
 		return err
-	}
-	if others > 0 {
-		return &InUseError{others}
 	}
 	var there bool
 	if err := s.tx.QueryRow(ctx, `SELECT to_regclass('goose_db_version') IS NOT NULL`).Scan(&there); err != nil {
