@@ -26,6 +26,7 @@ const judged = 500
 // LESSON 1, 2, 3
 // ROW 8
 func TestTimes(t *testing.T) {
+	beside(t)
 	h := build(t, *part, "LATCHKEY_THROTTLE_ENABLED=false")
 	for _, blanks := range []string{"", " "} {
 		if blanks != "" && *samples >= judged {
