@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -40,11 +41,16 @@ type Revoked struct {
 	// overflow is true while there are more rows than bound: then memory
 	// holds nothing and the table is asked.
 	overflow bool
+	// filling is the list that will take over when the overflow is past. What is
+	// applied is applied to it too.
+	filling *Revoked
 	// changed is closed when rows are applied; whoever waits takes a new one.
 	changed chan struct{}
 
-	// last is the mark of the feed; only the feed moves it.
-	last   atomic.Int64
+	// mark is the last row that the feed has read, zero before the first; only
+	// the feed moves it.
+	mark auth.Revocation
+
 	loaded atomic.Bool
 	// synced is when the feed last read the table without an error, in Unix
 	// microseconds.
@@ -80,6 +86,9 @@ func (r *Revoked) Apply(rows ...auth.Revocation) {
 	defer r.mu.Unlock()
 	close(r.changed)
 	r.changed = make(chan struct{})
+	if r.filling != nil {
+		r.filling.Apply(rows...)
+	}
 	for _, row := range rows {
 		until := row.Until.Unix() + 1
 		if until <= now || r.overflow && row.Kind != auth.RevokedAll {
@@ -169,18 +178,25 @@ func (r *Revoked) Synced() time.Time {
 	return time.Time{}
 }
 
-// Load reads what the table has beyond the mark.
+// Load reads what the table has beyond the mark, and moves it: it is the
+// feed's.
 func (r *Revoked) Load(ctx context.Context) error {
-	for {
-		rows, err := r.store.Read().Revocations(ctx, r.last.Load(), feedPage)
+	for turned := false; ; {
+		mark := r.marked()
+		next, more, err := r.read(ctx, mark)
 		if err != nil {
-			return fmt.Errorf("read revocations: %w", err)
+			return err
 		}
-		r.Apply(rows...)
-		if len(rows) > 0 {
-			r.last.Store(rows[len(rows)-1].Seq)
+		r.setMark(next)
+		// One that has expired has been swept, by a clock that may differ.
+		if next.Seq < mark.Seq && mark.Until.After(r.now().Add(time.Minute)) {
+			if turned {
+				return errTurning
+			}
+			turned = true
+			r.log.Warn("the database's revocations are not those that were read: it is an older one, or another one; reading all again", "seq", mark.Seq)
 		}
-		if len(rows) < feedPage {
+		if !more {
 			r.loaded.Store(true)
 			r.synced.Store(r.now().UnixMicro())
 			return nil
@@ -188,19 +204,73 @@ func (r *Revoked) Load(ctx context.Context) error {
 	}
 }
 
+// errTurning: read and read again, the list would never be whole.
+var errTurning = &auth.Error{
+	Kind: auth.Unavailable, Code: auth.CodeDatabaseAway,
+	Cause: errors.New("the database is now one and now another"),
+}
+
+// read applies a page of what the table has beyond a mark. It gives the mark to
+// go on from, and whether there may be more.
+//
+// The row of the mark is read again with them. A backup that was put back, and
+// a standby that had not got the last commits, give numbers out a second time:
+// what is beyond the mark is then not all that is new, also when their clock has
+// come past it since, which only the row itself can tell. So where it is another
+// one, or gone, the mark to go on from is zero, and the table is read from its
+// beginning. One that was swept leaves few before it. What is known stays known:
+// no token comes back to life.
+func (r *Revoked) read(ctx context.Context, mark auth.Revocation) (next auth.Revocation, more bool, err error) {
+	rows, err := r.store.Read().Revocations(ctx, max(mark.Seq-1, 0), feedPage)
+	if err != nil {
+		return mark, false, fmt.Errorf("read revocations: %w", err)
+	}
+	more = len(rows) == feedPage
+	if mark.Seq != 0 {
+		if len(rows) == 0 || rows[0] != mark {
+			return auth.Revocation{}, true, nil
+		}
+		rows = rows[1:]
+	}
+	r.Apply(rows...)
+	if len(rows) > 0 {
+		mark = rows[len(rows)-1]
+	}
+	return mark, more, nil
+}
+
+func (r *Revoked) marked() auth.Revocation {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.mark
+}
+
+func (r *Revoked) setMark(mark auth.Revocation) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mark = mark
+}
+
 // CatchUp reads the table before an answer: after an act whose commit may or
 // may not have happened, and after one that found its work done by somebody
 // else who may not have told this node yet. Where the table cannot be read, the
-// feed will bring it. A list that was never loaded is a command's, which
-// answers nobody: it is left alone.
+// feed will bring it. The mark stays where it is: moved past rows that the feed
+// is about to read again, or that an overflow has dropped, it would skip them. A
+// list that was never loaded is a command's, which answers nobody: it is left
+// alone.
 func (r *Revoked) CatchUp(ctx context.Context) {
 	if !r.Loaded() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if err := r.Load(ctx); err != nil {
-		r.log.Warn("revocations cannot be read after an act that failed", "error", err)
+	mark := r.marked()
+	for more := true; more; {
+		var err error
+		if mark, more, err = r.read(ctx, mark); err != nil {
+			r.log.Warn("revocations cannot be read after an act that failed", "error", err)
+			return
+		}
 	}
 }
 
@@ -227,7 +297,7 @@ func (r *Revoked) Follow(ctx context.Context) {
 		now := r.now().UnixMicro()
 		if now < seen-int64(backStep/time.Microsecond) {
 			r.log.Warn("the clock was put back; reading all revocations again")
-			r.last.Store(0)
+			r.setMark(auth.Revocation{})
 		}
 		seen = now
 		err := r.Load(ctx)
@@ -286,22 +356,28 @@ func (r *Revoked) forget(ctx context.Context) {
 	}
 }
 
+// leaveOverflow fills a list of its own first: while it is read the table
+// answers. What is applied meanwhile goes there too, and what was applied before
+// is in the table: nothing that was answered is unknown after the switch.
 func (r *Revoked) leaveOverflow(ctx context.Context) {
-	// A list of its own is filled first: while it is read the table answers.
 	fresh := NewRevoked(r.store, r.now, r.log, r.bound/2)
-	fresh.last.Store(0)
-	if err := fresh.Load(ctx); err != nil || fresh.overflow {
-		return
+	r.fill(fresh)
+	defer r.fill(nil) // also after a panic
+	if err := fresh.Load(ctx); err != nil {
+		return // The feed, which reads the same, tells of it.
 	}
 	r.mu.Lock()
-	r.sessions, r.tokens, r.users = fresh.sessions, fresh.tokens, fresh.users
-	r.all = allEntry{max(r.all.issuedBefore, fresh.all.issuedBefore), max(r.all.until, fresh.all.until)}
-	r.overflow = false
-	r.mu.Unlock()
-	// What was applied to r between the read and the switch was dropped by the
-	// overflow; reading from the fresh mark again brings it.
-	r.last.Store(fresh.last.Load())
-	if err := r.Load(ctx); err != nil {
-		r.log.Error("revocations cannot be read", "error", err)
+	defer r.mu.Unlock()
+	if fresh.overflow {
+		return
 	}
+	r.sessions, r.tokens, r.users, r.mark = fresh.sessions, fresh.tokens, fresh.users, fresh.mark
+	r.all = allEntry{max(r.all.issuedBefore, fresh.all.issuedBefore), max(r.all.until, fresh.all.until)}
+	r.overflow, r.filling = false, nil
+}
+
+func (r *Revoked) fill(fresh *Revoked) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.filling = fresh
 }
