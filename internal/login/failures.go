@@ -13,6 +13,10 @@ import (
 // folded into buckets without an address.
 const maxFailures = 10_000
 
+// writePatience bounds a write: a connection that is alive and brings nothing
+// must not hold back all that come after.
+const writePatience = 30 * time.Second
+
 // Failures folds failed logins in memory, one count per account, address and
 // minute, and writes them outside the answers: what an attacker causes must
 // not cost a commit each. Unknown e-mails share the account 0 and are not
@@ -91,6 +95,8 @@ func (f *Failures) write(ctx context.Context) {
 			f.putBack(counted)
 		}
 	}()
+	ctx, cancel := context.WithTimeout(ctx, writePatience)
+	defer cancel()
 	if err := f.store.Update(ctx, func(tx auth.Tx) error { return tx.AddLoginFailures(ctx, rows) }); err != nil {
 		if !f.failing {
 			f.failing = true

@@ -18,6 +18,8 @@ const (
 	// maxSteps bounds a look. Steps go over all hashes with the same costs, so
 	// that a million users of one Django are two.
 	maxSteps = 500
+	// lookPatience bounds a look: the next one takes another connection.
+	lookPatience = 30 * time.Second
 	// maxAlike is how many of one Costs are taken: scrypt's r and p stand
 	// behind the salt.
 	maxAlike = 5
@@ -57,6 +59,8 @@ func (s *Service) LookAtHashes(ctx context.Context) error {
 
 // foreignHashes gives a few of each Costs.
 func foreignHashes(ctx context.Context, from auth.UserReader) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookPatience)
+	defer cancel()
 	var found []string
 	after, costs, alike := "", "", 0
 	for range maxSteps {

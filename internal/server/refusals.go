@@ -124,7 +124,7 @@ func (f *refusals) write(ctx context.Context, all bool) {
 			f.putBack(due)
 		}
 	}()
-	if err := f.store.Update(ctx, func(tx auth.Tx) error {
+	if err := update(ctx, f.store, func(ctx context.Context, tx auth.Tx) error {
 		for _, e := range due {
 			if err := tx.InsertEvent(ctx, e); err != nil {
 				return err

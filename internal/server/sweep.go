@@ -38,7 +38,7 @@ func sweep(ctx context.Context, store auth.Store, retention, every, hold time.Du
 		for range sweepBatches {
 			var gone int64
 			var next string
-			err := store.Update(ctx, func(tx auth.Tx) error {
+			err := update(ctx, store, func(ctx context.Context, tx auth.Tx) error {
 				var err error
 				at := now()
 				gone, next, err = tx.Sweep(ctx, at, at.Add(-retention), after, sweepBatch)

@@ -58,8 +58,13 @@ const sampleEvery = 10 * time.Minute
 
 // sample counts the live sessions, hour by hour, for the overview.
 func sample(ctx context.Context, accounts *account.Service, every time.Duration, log *slog.Logger) {
+	take := func() error {
+		ctx, cancel := context.WithTimeout(ctx, workPatience)
+		defer cancel()
+		return accounts.Sample(ctx) //nolint:wrapcheck // It says what it was.
+	}
 	for {
-		if err := accounts.Sample(ctx); err != nil && ctx.Err() == nil {
+		if err := take(); err != nil && ctx.Err() == nil {
 			log.Error("live sessions could not be counted; trying again", "error", err)
 		}
 		if !pause(ctx, every) {
@@ -82,7 +87,7 @@ func indexUsers(ctx context.Context, store auth.Store, log *slog.Logger) {
 	total := 0
 	for {
 		var n int
-		err := store.Update(ctx, func(tx auth.Tx) error {
+		err := update(ctx, store, func(ctx context.Context, tx auth.Tx) error {
 			var err error
 			n, err = tx.IndexUsers(ctx, indexBatch)
 			return err

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/auth"
 )
 
 // work is something that goes on beside the requests until its context ends.
@@ -21,6 +23,18 @@ const (
 	maxRest   = 30 * time.Second
 	calmAfter = time.Minute
 )
+
+// workPatience bounds a transaction of such a work: a connection that is alive
+// and brings nothing, as through a proxy whose server has gone, must not hold the
+// work for ever. It is long: batches are small, and a busy database may be slow.
+const workPatience = time.Minute
+
+// update is Store.Update for a work.
+func update(ctx context.Context, store auth.Store, fn func(context.Context, auth.Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, workPatience)
+	defer cancel()
+	return store.Update(ctx, func(tx auth.Tx) error { return fn(ctx, tx) }) //nolint:wrapcheck // Its caller tells what it was.
+}
 
 // supervise runs a work until it returns. A panic in it ends neither the process
 // nor the work: it is logged, and the work begins anew (ASVS 16.5.4). All that

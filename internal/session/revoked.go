@@ -17,8 +17,14 @@ import (
 // go to the table's index.
 const DefaultBound = 1_000_000
 
-// feedPage is how many revocations one read of the feed brings.
-const feedPage = 5_000
+const (
+	// feedPage is how many revocations one read of the feed brings.
+	feedPage = 5_000
+	// feedPatience bounds one read. A connection that is alive and brings
+	// nothing, as through a proxy whose server has gone, must not blind the feed
+	// while others work: the next read takes another one.
+	feedPatience = 5 * time.Second
+)
 
 // Revoked is what was revoked during the last access-token lifetime, held in
 // memory so that an access token is checked without the database.
@@ -221,9 +227,9 @@ var errTurning = &auth.Error{
 // beginning. One that was swept leaves few before it. What is known stays known:
 // no token comes back to life.
 func (r *Revoked) read(ctx context.Context, mark auth.Revocation) (next auth.Revocation, more bool, err error) {
-	rows, err := r.store.Read().Revocations(ctx, max(mark.Seq-1, 0), feedPage)
+	rows, err := r.page(ctx, max(mark.Seq-1, 0))
 	if err != nil {
-		return mark, false, fmt.Errorf("read revocations: %w", err)
+		return mark, false, err
 	}
 	more = len(rows) == feedPage
 	if mark.Seq != 0 {
@@ -237,6 +243,19 @@ func (r *Revoked) read(ctx context.Context, mark auth.Revocation) (next auth.Rev
 		mark = rows[len(rows)-1]
 	}
 	return mark, more, nil
+}
+
+func (r *Revoked) page(ctx context.Context, after int64) ([]auth.Revocation, error) {
+	patience, cancel := context.WithTimeout(ctx, feedPatience)
+	defer cancel()
+	rows, err := r.store.Read().Revocations(patience, after, feedPage)
+	switch {
+	case err == nil:
+		return rows, nil
+	case patience.Err() != nil && ctx.Err() == nil:
+		err = &auth.Error{Kind: auth.Unavailable, Code: auth.CodeDatabaseAway, Cause: err}
+	}
+	return nil, fmt.Errorf("read revocations: %w", err)
 }
 
 func (r *Revoked) marked() auth.Revocation {
