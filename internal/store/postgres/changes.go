@@ -20,7 +20,9 @@ const (
 
 // Changes implements auth.Store. Each call listens on a connection of its own,
 // outside the pool, and makes a new one when that is lost. There is a hint
-// after each connect, for what was missed.
+// after each connect, for what was missed. Only a primary can be listened to:
+// once it is found again the pool begins anew, since its connections may lead to
+// the one of before, which is a standby now and may be behind.
 func (db *DB) Changes(ctx context.Context) <-chan struct{} {
 	hints := make(chan struct{}, 1)
 	ctx, cancel := context.WithCancel(ctx)
@@ -29,9 +31,13 @@ func (db *DB) Changes(ctx context.Context) <-chan struct{} {
 		defer close(hints)
 		defer cancel()
 		defer stop()
-		backoff, told := minBackoff, false
+		backoff, told, lost := minBackoff, false, false
 		for {
 			err := db.listenSafely(ctx, func() {
+				if lost {
+					lost = false
+					db.pool.Reset()
+				}
 				backoff, told = minBackoff, false
 				select {
 				case hints <- struct{}{}:
@@ -41,6 +47,7 @@ func (db *DB) Changes(ctx context.Context) <-chan struct{} {
 			if ctx.Err() != nil {
 				return
 			}
+			lost = true
 			if !told {
 				told = true
 				db.log.WarnContext(ctx, "no connection that tells of other nodes' revocations", "error", err)

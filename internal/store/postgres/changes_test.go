@@ -2,8 +2,11 @@ package postgres_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
 	"github.com/latchkey-auth/latchkey/internal/pgtest"
@@ -92,5 +95,49 @@ func TestChanges_end(t *testing.T) {
 	<-hints
 	cancel()
 	for range hints { //nolint:revive // until it is closed
+	}
+}
+
+// pooled gives the processes that serve the pool.
+func pooled(t *testing.T, url string) (pids []int32) {
+	t.Helper()
+	c, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.WithoutCancel(t.Context()))
+	rows, err := c.Query(t.Context(), `SELECT pid FROM pg_stat_activity
+		WHERE datname = current_database() AND pid <> pg_backend_pid() AND query NOT LIKE 'LISTEN%' ORDER BY pid`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pids, err = pgx.CollectRows(rows, pgx.RowTo[int32]); err != nil {
+		t.Fatal(err)
+	}
+	return pids
+}
+
+// When the listener has lost its server and found one again, the connections of
+// before are not used any more: they may lead to a server that is behind.
+func TestChanges_new_pool_after_a_loss(t *testing.T) {
+	url := pgtest.Database(t)
+	db := open(t, url)
+	hints := db.Changes(t.Context())
+	await(t, db, hints, 0)
+	before := pooled(t, url)
+	if len(before) == 0 {
+		t.Fatal("the pool is empty")
+	}
+	execute(t, url, `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+		WHERE datname = current_database() AND query LIKE 'LISTEN%'`)
+	await(t, db, hints, 0)
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		after := pooled(t, url)
+		if !slices.ContainsFunc(after, func(pid int32) bool { return slices.Contains(before, pid) }) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the connections %v are there still, of %v", after, before)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/pgtest"
 	"github.com/latchkey-auth/latchkey/internal/store/postgres"
 )
 
@@ -84,5 +86,44 @@ func TestOpen_tells_outage_from_misconfiguration(t *testing.T) {
 				t.Errorf("%v, want an error that nobody waits out", err)
 			}
 		})
+	}
+}
+
+// In a fail-over an address leads to a standby for a moment, and elsewhere then:
+// no connection to it is used any more once it has refused a write.
+func TestReadOnlyConnections(t *testing.T) {
+	url := pgtest.Database(t)
+	db := openWith(t, postgres.Options{URL: url, Now: clock, MaxConns: 4})
+	u := insertUser(t, db, 1)
+	touch := func(ctx context.Context) error {
+		return db.Update(ctx, func(tx auth.Tx) error {
+			_, err := tx.UpdateUser(ctx, u.ID, auth.UserChange{Touch: true}, now)
+			return err
+		})
+	}
+	// A connection has this for as long as it lives, as that to a standby.
+	name := databaseName(t, url)
+	execute(t, url, `ALTER DATABASE `+name+` SET default_transaction_read_only = on`)
+	execute(t, url, `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+		WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			if _, err := db.Read().UserByID(t.Context(), u.ID); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	within, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if err := touch(within); err == nil {
+		t.Fatal("a standby has taken a write")
+	}
+	execute(t, url+"&default_transaction_read_only=off", `ALTER DATABASE `+name+` RESET default_transaction_read_only`)
+	for range 4 {
+		if err := touch(t.Context()); err != nil {
+			t.Errorf("a write after the fail-over: %v", err)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
@@ -135,6 +136,12 @@ func poolConfig(o Options) (*pgxpool.Config, error) {
 	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
 		_, err := c.Exec(ctx, settings)
 		return err
+	}
+	// A standby, to which an address has led for a moment of a fail-over, is in
+	// good health: its connections would stay in the pool, each for an hour.
+	fatal := config.ConnConfig.OnPgError
+	config.ConnConfig.OnPgError = func(c *pgconn.PgConn, e *pgconn.PgError) bool {
+		return e.Code != readOnly && fatal(c, e)
 	}
 	return config, nil
 }
