@@ -76,7 +76,8 @@ func (db *DB) listenSafely(ctx context.Context, hint func()) (err error) {
 // listen calls hint once it listens and at each notification, until something
 // fails or ctx ends.
 func (db *DB) listen(ctx context.Context, hint func()) error {
-	c, err := pgx.ConnectConfig(ctx, db.pool.Config().ConnConfig)
+	config := db.pool.Config().ConnConfig
+	c, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ func (db *DB) listen(ctx context.Context, hint func()) error {
 		defer cancel()
 		_ = c.Close(ctx) // nothing was written on it
 	}()
-	if _, err := c.Exec(ctx, `LISTEN `+channel); err != nil {
+	if err := within(ctx, config.ConnectTimeout, c, `LISTEN `+channel); err != nil {
 		return err
 	}
 	hint()

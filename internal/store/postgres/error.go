@@ -65,6 +65,9 @@ func lostRace(err error) bool {
 	return code == serializationFailure || code == deadlockDetected
 }
 
+// errSilent is a server's that has let us in and then says nothing.
+var errSilent = errors.New("the server does not answer the first statement")
+
 // lostConnection reports whether err says that the server is not there, or no
 // more, or is one that takes no writes (yet).
 func lostConnection(err error) bool {
@@ -78,7 +81,7 @@ func lostConnection(err error) bool {
 	}
 	var connect *pgconn.ConnectError
 	var network net.Error
-	return errors.As(err, &connect) || errors.As(err, &network) && !errors.Is(err, context.DeadlineExceeded) ||
+	return errors.Is(err, errSilent) || errors.As(err, &connect) || errors.As(err, &network) && !errors.Is(err, context.DeadlineExceeded) ||
 		pgconn.SafeToRetry(err) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)

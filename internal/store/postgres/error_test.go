@@ -7,11 +7,13 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
 	"github.com/latchkey-auth/latchkey/internal/pgtest"
@@ -125,5 +127,62 @@ func TestReadOnlyConnections(t *testing.T) {
 		if err := touch(t.Context()); err != nil {
 			t.Errorf("a write after the fail-over: %v", err)
 		}
+	}
+}
+
+// silent is a server that lets everybody in and answers nothing then. It gives
+// how many it has let in.
+func silent(t *testing.T) (address string, came *atomic.Int64) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	came = new(atomic.Int64)
+	var wg sync.WaitGroup
+	t.Cleanup(func() { l.Close(); wg.Wait() })
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() {
+				defer c.Close()
+				b := pgproto3.NewBackend(c, c)
+				first, err := b.ReceiveStartupMessage()
+				if _, ok := first.(*pgproto3.StartupMessage); err != nil || !ok {
+					return
+				}
+				b.Send(&pgproto3.AuthenticationOk{})
+				b.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
+				if b.Flush() != nil {
+					return
+				}
+				came.Add(1)
+				for {
+					m, err := b.Receive()
+					if _, ok := m.(*pgproto3.Terminate); err != nil || ok {
+						return
+					}
+				}
+			})
+		}
+	})
+	return l.Addr().String(), came
+}
+
+// A server that is silent once it has let us in is given up like one that does
+// not let us in: it holds no place in the pool.
+func TestOpen_silent_server(t *testing.T) {
+	address, came := silent(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	_, err := postgres.Open(ctx, postgres.Options{URL: "postgres://u@" + address + "/db?sslmode=disable&connect_timeout=1", MaxConns: 2})
+	if !auth.IsKind(err, auth.Unavailable) || ctx.Err() != nil {
+		t.Errorf("%v, want the kind Unavailable", err)
+	}
+	if n := came.Load(); n < 2 {
+		t.Errorf("%d connections were tried", n)
 	}
 }

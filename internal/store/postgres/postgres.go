@@ -134,8 +134,7 @@ func poolConfig(o Options) (*pgxpool.Config, error) {
 	// used; one that gives none is not waited for as long as a statement.
 	config.PingTimeout = connectTimeout
 	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.Exec(ctx, settings)
-		return err
+		return within(ctx, config.ConnConfig.ConnectTimeout, c, settings)
 	}
 	// A standby, to which an address has led for a moment of a fail-over, is in
 	// good health: its connections would stay in the pool, each for an hour.
@@ -144,6 +143,19 @@ func poolConfig(o Options) (*pgxpool.Config, error) {
 		return e.Code != readOnly && fatal(c, e)
 	}
 	return config, nil
+}
+
+// within runs the first statement of a new connection. ConnectTimeout ends where
+// the server lets us in, and it may be silent from then on: the connection would
+// hold its place in the pool for ever.
+func within(ctx context.Context, d time.Duration, c *pgx.Conn, statement string) error {
+	limited, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	_, err := c.Exec(limited, statement)
+	if limited.Err() != nil && ctx.Err() == nil {
+		return errSilent
+	}
+	return err
 }
 
 // Read implements auth.Store.
