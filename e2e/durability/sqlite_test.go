@@ -69,6 +69,9 @@ func TestSyncBeforeAcknowledgement(t *testing.T) {
 	files := map[string]*disk{main: {syncing: map[int][]byte{}}, main + "-wal": {syncing: map[int][]byte{}}}
 	copies := &copies{t: t, dir: t.TempDir()}
 	checked, syncs := 0, 0
+	// The mark by which an older database is known takes its name when it is on
+	// disk: an empty one would say nothing.
+	unsynced, marks, folders := map[string]bool{}, 0, 0
 	read(t, log, func(c *call) {
 		switch c.name {
 		case "fsync", "fdatasync":
@@ -85,6 +88,15 @@ func TestSyncBeforeAcknowledgement(t *testing.T) {
 			copies.check(files[main].synced, files[main+"-wal"].synced, e)
 		}
 	}, func(c *call) {
+		switch marked := strings.HasPrefix(c.path, filepath.Join(n.Data, "revocations.seq.")); {
+		case marked && c.name == "write":
+			unsynced[c.path] = true
+		case marked && c.name == "fsync":
+			delete(unsynced, c.path)
+			marks++
+		case c.path == n.Data && c.name == "fsync":
+			folders++
+		}
 		d := files[c.path]
 		if d == nil || c.result < 0 {
 			return
@@ -112,6 +124,9 @@ func TestSyncBeforeAcknowledgement(t *testing.T) {
 	}
 	if files[main+"-wal"].writes == 0 || syncs == 0 {
 		t.Errorf("%d writes to the log and %d syncs were seen", files[main+"-wal"].writes, syncs)
+	}
+	if len(unsynced) > 0 || marks == 0 || folders < marks {
+		t.Errorf("of the mark %d files were synced, and %d not, and the folder %d times", marks, len(unsynced), folders)
 	}
 	// What was rebuilt is what there is.
 	if there, err := os.ReadFile(main); err != nil || !bytes.Equal(there, files[main].now) {

@@ -31,6 +31,9 @@ type mark struct {
 	path string
 	log  *slog.Logger
 
+	// writing is held while the file is written. mu is not: acts wait for it.
+	writing sync.Mutex
+
 	mu      sync.Mutex
 	seen    int64
 	written int64
@@ -80,38 +83,37 @@ func (m *mark) arm() {
 		return
 	}
 	m.timer = time.AfterFunc(markEvery, func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
 		defer func() {
-			if p := recover(); p != nil {
+			p := recover()
+			if p != nil {
 				m.log.Error("panic in the mark of the revocation clock", "panic", p, "stack", string(debug.Stack()))
 			}
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.timer = nil
+			if p == nil {
+				m.arm() // a full disk may have room then
+			}
 		}()
-		m.timer = nil
-		if !m.closed {
-			m.write()
-			m.arm() // a full disk may have room then
-		}
+		m.write()
 	})
 }
 
 // write stores the mark; another process may have stored a higher one.
 func (m *mark) write() {
-	if m.seen <= m.written {
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	m.mu.Lock()
+	seen, due := m.seen, m.seen > m.written
+	m.mu.Unlock()
+	if !due {
 		return
 	}
-	m.seen = max(m.seen, m.read())
-	f, err := os.CreateTemp(filepath.Dir(m.path), markName+".*") // with mode 0600
-	if err == nil {
-		_, err = fmt.Fprintf(f, "%d\n", m.seen)
-		err = errors.Join(err, f.Close())
-		if err == nil {
-			err = os.Rename(f.Name(), m.path)
-		}
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}
+	seen = max(seen, m.read())
+	err := m.replace(seen)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.seen = max(m.seen, seen)
 	if err != nil {
 		if !m.told {
 			m.told = true
@@ -119,16 +121,40 @@ func (m *mark) write() {
 		}
 		return
 	}
-	m.written, m.told = m.seen, false
+	m.written, m.told = seen, false
+}
+
+// replace puts a file with the number in the place of the one that is there, on
+// disk before it takes the name: after a power failure there must not be an empty
+// one.
+func (m *mark) replace(seen int64) error {
+	folder := filepath.Dir(m.path)
+	f, err := os.CreateTemp(folder, markName+".*") // with mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(f, "%d\n", seen)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), m.path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+		return err
+	}
+	if dir, err := os.Open(folder); err == nil {
+		_ = dir.Sync() // Where folders cannot be synced the one of before may be there.
+		_ = dir.Close()
+	}
+	return nil
 }
 
 func (m *mark) close() {
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.closed = true
 	if m.timer != nil {
 		m.timer.Stop()
 	}
+	m.mu.Unlock()
 	m.write()
 }
 
