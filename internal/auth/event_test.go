@@ -111,7 +111,8 @@ is found, as far as there are such. There is never a password, a token, a key or
 ` + "`login_failed`, `access_refused` and `bypass_refused`" + ` are what an attacker can cause as often as he likes. They are counted in memory and written
 beside the answers: failed logins each second, one row per account, address and minute; of refusals the first of a user,
 address, route and reason at once, those of the same minute that follow it in one more row. Of refusals at most 500 such are told
-apart in a minute; what is beyond that is counted together, without saying who.
+apart in a minute; what is beyond that is counted together, without saying who. Where the
+answer of the database to such a write is lost, it is written again, and if the first was done its counts are in both.
 
 # What is a line of the log
 
