@@ -15,8 +15,9 @@ const feedRows = 1_000
 type FeedPage struct {
 	// Seq is what to ask on from.
 	Seq int64
-	// Reset says that the number asked from lies beyond this database's clock:
-	// it is another database, or an older one. The rows begin at 0.
+	// Reset says that the number asked from is none of this database's: its clock
+	// is behind it, or it was another one, or a newer one, when this was asked. The
+	// rows begin at 0.
 	Reset       bool
 	Revocations []auth.Revocation
 	// MaxAccess is the longest that an access token lives.
@@ -35,9 +36,10 @@ func (p FeedPage) Fresh(after int64) bool { return p.Reset || p.Seq != after }
 func (s *Service) Feed(ctx context.Context, after int64, wait time.Duration, stopping <-chan struct{}) (FeedPage, error) {
 	timeout := time.NewTimer(wait)
 	defer timeout.Stop()
+	turns := s.Revoked.Turns()
 	for {
 		hint := s.Revoked.Changed()
-		page, err := s.feed(ctx, after)
+		page, err := s.feed(ctx, after, s.Revoked.Turns() != turns)
 		if err != nil || page.Fresh(after) || wait <= 0 {
 			return page, err
 		}
@@ -53,7 +55,7 @@ func (s *Service) Feed(ctx context.Context, after int64, wait time.Duration, sto
 	}
 }
 
-func (s *Service) feed(ctx context.Context, after int64) (FeedPage, error) {
+func (s *Service) feed(ctx context.Context, after int64, turned bool) (FeedPage, error) {
 	store := s.Store.Read()
 	// The clock is read first: rows that are committed later have larger numbers.
 	seq, err := store.LastRevocation(ctx)
@@ -64,10 +66,10 @@ func (s *Service) feed(ctx context.Context, after int64) (FeedPage, error) {
 	if page.MaxAccess, err = store.MaxAccess(ctx); err != nil {
 		return FeedPage{}, fmt.Errorf("read the largest access lifetime: %w", err)
 	}
-	if after == seq {
+	if after == seq && !turned {
 		return page, nil
 	}
-	if after > seq {
+	if after > seq || turned {
 		page.Reset, after = true, 0
 	}
 	if page.Revocations, err = store.Revocations(ctx, after, feedRows); err != nil {

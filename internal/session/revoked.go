@@ -50,8 +50,11 @@ type Revoked struct {
 	// filling is the list that will take over when the overflow is past. What is
 	// applied is applied to it too.
 	filling *Revoked
-	// changed is closed when rows are applied; whoever waits takes a new one.
+	// changed is closed when rows are applied, or turns counts one; whoever waits
+	// takes a new one.
 	changed chan struct{}
+	// turns counts how often the table was no more the one that had been read.
+	turns int
 
 	// mark is the last row that the feed has read, zero before the first; only
 	// the feed moves it.
@@ -90,8 +93,7 @@ func (r *Revoked) Apply(rows ...auth.Revocation) {
 	now := r.now().Unix()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	close(r.changed)
-	r.changed = make(chan struct{})
+	r.wake()
 	if r.filling != nil {
 		r.filling.Apply(rows...)
 	}
@@ -125,7 +127,29 @@ func (r *Revoked) Apply(rows ...auth.Revocation) {
 	}
 }
 
-// Changed gives a channel that is closed when rows are applied after this call.
+// wake tells those who wait for a change. r.mu is held.
+func (r *Revoked) wake() {
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// Turns counts how often the table was no more the one that had been read: then
+// a number of before says nothing about what has come since.
+func (r *Revoked) Turns() int {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.turns
+}
+
+func (r *Revoked) turn() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.turns++
+	r.wake()
+}
+
+// Changed gives a channel that is closed when rows are applied, or Turns counts
+// one, after this call.
 func (r *Revoked) Changed() <-chan struct{} {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -194,13 +218,16 @@ func (r *Revoked) Load(ctx context.Context) error {
 			return err
 		}
 		r.setMark(next)
-		// One that has expired has been swept, by a clock that may differ.
-		if next.Seq < mark.Seq && mark.Until.After(r.now().Add(time.Minute)) {
-			if turned {
-				return errTurning
+		if next.Seq < mark.Seq {
+			r.turn()
+			// One that has expired has been swept, by a clock that may differ.
+			if mark.Until.After(r.now().Add(time.Minute)) {
+				if turned {
+					return errTurning
+				}
+				turned = true
+				r.log.Warn("the database's revocations are not those that were read: it is an older one, or another one; reading all again", "seq", mark.Seq)
 			}
-			turned = true
-			r.log.Warn("the database's revocations are not those that were read: it is an older one, or another one; reading all again", "seq", mark.Seq)
 		}
 		if !more {
 			r.loaded.Store(true)
@@ -390,7 +417,7 @@ func (r *Revoked) leaveOverflow(ctx context.Context) {
 	if fresh.overflow {
 		return
 	}
-	r.sessions, r.tokens, r.users, r.mark = fresh.sessions, fresh.tokens, fresh.users, fresh.mark
+	r.sessions, r.tokens, r.users = fresh.sessions, fresh.tokens, fresh.users
 	r.all = allEntry{max(r.all.issuedBefore, fresh.all.issuedBefore), max(r.all.until, fresh.all.until)}
 	r.overflow, r.filling = false, nil
 }

@@ -136,6 +136,47 @@ func TestFeedOfAnOlderDatabase(t *testing.T) {
 	}
 }
 
+// A service that waits for news is told to begin anew, also when the numbers of
+// the older database have come as far as its own, or past it.
+func TestFeedWaitsWhileTheDatabaseTurns(t *testing.T) {
+	for _, after := range []int{3, 4} {
+		t.Run(fmt.Sprint(after, " since"), func(t *testing.T) {
+			c := newClock()
+			old, backup := pair(t, c)
+			var leads atomic.Pointer[sqlite.DB]
+			leads.Store(old)
+			waits := make(chan struct{}, 10)
+			store := &address{old, func() auth.Store {
+				db := leads.Load()
+				waits <- struct{}{}
+				return db
+			}}
+			r := session.NewRevoked(&address{old, func() auth.Store { return leads.Load() }}, c.Now, slog.New(slog.DiscardHandler), 0)
+			if err := r.Load(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			s := session.New(session.Options{Store: store, Revoked: r, Now: c.Now})
+			var page session.FeedPage
+			var err error
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				page, err = s.Feed(t.Context(), 5, 20*time.Second, nil)
+			}()
+			<-waits // what it reads now has nothing new
+			end(t, backup, names("new", after)...)
+			leads.Store(backup)
+			if err := r.Load(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			<-done
+			if err != nil || !page.Reset || len(page.Revocations) != 2+after {
+				t.Errorf("reset is %v, with %d rows, %v; want a reset with %d", page.Reset, len(page.Revocations), err, 2+after)
+			}
+		})
+	}
+}
+
 // turning is a reader whose every page is of another database, and full.
 type turning struct {
 	auth.Reader
@@ -358,9 +399,6 @@ func TestCatchUpWhileTheFeedBeginsAnew(t *testing.T) {
 	})), 0)
 	// Ahead, the first seems past its end.
 	c.Advance(365 * 24 * time.Hour)
-	if err := r.Load(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan struct{})
 	go func() {
@@ -368,10 +406,10 @@ func TestCatchUpWhileTheFeedBeginsAnew(t *testing.T) {
 		r.Follow(ctx)
 	}()
 	defer func() { cancel(); <-stopped }()
+	// Each look sees the clock before it reads.
 	for !r.Synced().Equal(c.Now()) {
 		time.Sleep(time.Millisecond)
 	}
-	time.Sleep(50 * time.Millisecond) // Follow has looked at the clock
 	c.Advance(-365 * 24 * time.Hour)
 	select {
 	case <-done:
