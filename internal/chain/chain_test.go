@@ -282,7 +282,11 @@ func TestTampering(t *testing.T) {
 		"at": "at + 1", "count": "count + 1", "ids": "'4-11'", "last_at": "last_at + 1", "batch": "'" + strings.Repeat("0", 64) + "'", "hash": "'" + strings.Repeat("0", 64) + "'",
 		"first_id": "first_id - 1", "last_id": "last_id + 1",
 	} {
-		tests = append(tests, tampering{"audit_links." + column, []string{fmt.Sprintf("UPDATE audit_links SET %s = %s WHERE seq = 2", column, value)}, []string{chain.Changed}, "link"})
+		// The first link follows nothing, and is hashed like the others.
+		for _, seq := range []int{1, 2} {
+			tests = append(tests, tampering{fmt.Sprintf("audit_links.%s of link %d", column, seq),
+				[]string{fmt.Sprintf("UPDATE audit_links SET %s = %s WHERE seq = %d", column, value, seq)}, []string{chain.Changed}, "link"})
+		}
 	}
 	for _, column := range []string{"begun_at", "events", "head_seq", "sealed_at", "anchor_seq", "anchored_at", "accepted_seq", "accepted_at", "verified_at", "verified_seq", "problems"} {
 		tests = append(tests, tampering{"audit_chain." + column, []string{fmt.Sprintf("UPDATE audit_chain SET %s = %s + 1", column, column)}, []string{chain.Forged}, "MAC"})

@@ -296,18 +296,9 @@ func (v *verification) compare(ctx context.Context, links []auth.ChainLink) ([]*
 
 // link compares a link with the one before it and with its events.
 func (v *verification) link(l *auth.ChainLink, f *found) {
-	if l.Seq != v.at+1 {
-		v.r.add(Missing, v.at+1, "", "links %s are gone", idRange{v.at + 1, l.Seq - 1})
-		v.hash = ""
-	}
+	v.follow(l)
 	v.r.Links++
 	v.r.Events += f.count
-	switch {
-	case v.hash == "":
-		// What it followed is not known: what follows tells whether it is right.
-	case linkHash(v.hash, *l) != l.Hash:
-		v.r.add(Changed, l.Seq, "", "link %d is not as it was made, or does not follow the one before it", l.Seq)
-	}
 	for _, r := range f.missing {
 		v.r.add(Missing, l.Seq, r.String(), "event %s of link %d is gone", r, l.Seq)
 	}
@@ -318,8 +309,18 @@ func (v *verification) link(l *auth.ChainLink, f *found) {
 	if len(f.missing) == 0 && f.hash() != l.Batch {
 		v.r.add(Changed, l.Seq, l.IDs, "an event of link %d was changed; it is one of %s", l.Seq, cutIDs(l.IDs))
 	}
-	v.at, v.hash = l.Seq, l.Hash
 	v.mark(v.at, v.hash)
+}
+
+// follow compares a link with the one before it, and goes on to it.
+func (v *verification) follow(l *auth.ChainLink) {
+	if l.Seq != v.at+1 {
+		// What it followed is not known: what follows tells whether it is right.
+		v.r.add(Missing, v.at+1, "", "links %s are gone", idRange{v.at + 1, l.Seq - 1})
+	} else if linkHash(v.hash, *l) != l.Hash {
+		v.r.add(Changed, l.Seq, "", "link %d is not as it was made, or does not follow the one before it", l.Seq)
+	}
+	v.at, v.hash = l.Seq, l.Hash
 }
 
 func cutIDs(ids string) string {
