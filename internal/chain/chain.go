@@ -58,10 +58,14 @@ type Options struct {
 type Sealer struct {
 	Options
 
-	mu sync.Mutex
-	// seen is the latest head that was seen here since the trail was last
-	// accepted.
-	seen     Mark
+	mu    sync.Mutex
+	sight sight
+}
+
+// sight is the latest head that was seen here since the trail was last
+// accepted.
+type sight struct {
+	head     Mark
 	accepted time.Time
 }
 
@@ -145,11 +149,7 @@ func (s *Sealer) Seal(ctx context.Context) error {
 
 // round makes a link, if there is anything to seal, and the MAC anew.
 func (s *Sealer) round(ctx context.Context) (more bool, err error) {
-	c, err := s.Store.Read().Chain(ctx)
-	if err != nil {
-		return false, err
-	}
-	key, err := s.check(ctx, c)
+	c, key, err := s.ends(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -221,21 +221,44 @@ type checked struct {
 	retired bool
 }
 
-// check reports whether the chain is as it was left: under the MAC of a key that
-// is ours, and not earlier than it was.
-func (s *Sealer) check(ctx context.Context, c auth.Chain) (key checked, err error) {
+// ends gives the chain's ends as they are now. An error that is ErrBroken says
+// that they are not as they were left: not under the MAC of a key that is ours,
+// or earlier than they were.
+func (s *Sealer) ends(ctx context.Context) (c auth.Chain, key checked, err error) {
+	// Once more before anybody is told: the key of the MAC may have gone since the
+	// read, after another node had turned the chain to the next.
+	for range 2 {
+		// What was seen before the read, for others may see more meanwhile.
+		s.mu.Lock()
+		before := s.sight
+		s.mu.Unlock()
+		if c, err = s.Store.Read().Chain(ctx); err != nil {
+			return c, key, err
+		}
+		if key, err = s.check(ctx, c, before); !errors.Is(err, ErrBroken) {
+			break
+		}
+	}
+	return c, key, err
+}
+
+// check reports whether ends that were read after that sight of them are as they
+// were left.
+func (s *Sealer) check(ctx context.Context, c auth.Chain, before sight) (key checked, err error) {
 	if key, err = s.checkMAC(ctx, c); err != nil {
 		return key, err
 	}
+	seen := before.head
+	if !c.AcceptedAt.After(before.accepted) && (c.HeadSeq < seen.Seq || c.HeadSeq == seen.Seq && c.HeadHash != seen.Hash) {
+		return key, fmt.Errorf("%w: it ends with link %d, and did with %s before", ErrBroken, c.HeadSeq, seen)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.AcceptedAt.After(s.accepted) {
-		s.seen, s.accepted = Mark{}, c.AcceptedAt
+	if c.AcceptedAt.After(s.sight.accepted) {
+		s.sight = sight{headOf(c), c.AcceptedAt}
+	} else if c.HeadSeq > s.sight.head.Seq {
+		s.sight.head = headOf(c)
 	}
-	if c.HeadSeq < s.seen.Seq || c.HeadSeq == s.seen.Seq && c.HeadHash != s.seen.Hash {
-		return key, fmt.Errorf("%w: it ends with link %d, and did with %s before", ErrBroken, c.HeadSeq, s.seen)
-	}
-	s.seen = headOf(c)
 	return key, nil
 }
 
@@ -285,7 +308,7 @@ func (s *Sealer) prune(ctx context.Context) (n int, err error) {
 		return 0, nil
 	}
 	now := s.Now()
-	c, err := s.Store.Read().Chain(ctx)
+	c, _, err := s.ends(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -295,9 +318,6 @@ func (s *Sealer) prune(ctx context.Context) (n int, err error) {
 	}
 	if links = old(links, now, s.Retention); len(links) == 0 {
 		return 0, nil
-	}
-	if _, err := s.check(ctx, c); err != nil {
-		return 0, err
 	}
 	err = s.Store.Update(ctx, func(tx auth.Tx) error {
 		n = 0
@@ -422,16 +442,12 @@ func (s State) Head() Mark { return headOf(s.Chain) }
 
 // State tells of the chain.
 func (s *Sealer) State(ctx context.Context) (State, error) {
-	c, err := s.Store.Read().Chain(ctx)
-	if err != nil {
-		return State{}, err
-	}
+	c, _, err := s.ends(ctx)
 	state := State{Chain: c}
-	if _, err := s.check(ctx, c); err != nil {
-		if !errors.Is(err, ErrBroken) {
-			return State{}, err
-		}
+	if errors.Is(err, ErrBroken) {
 		state.Broken = err.Error()
+	} else if err != nil {
+		return State{}, err
 	}
 	state.Unsealed, _, state.UnsealedSince, err = s.Store.Read().UnsealedRows(ctx, s.Now())
 	return state, err

@@ -657,6 +657,106 @@ func TestTogether(t *testing.T) {
 	})
 }
 
+// meanwhile is a store whose reads of the chain, or of its links, come late: by
+// the time that they are answered, something else was done.
+type meanwhile struct {
+	auth.Store
+	links bool   // or the chain's ends
+	do    func() // once
+}
+
+func (m *meanwhile) Read() auth.Reader { return lateReader{m.Store.Read(), m} }
+
+type lateReader struct {
+	auth.Reader
+	m *meanwhile
+}
+
+func (r lateReader) happen(links bool) {
+	if do := r.m.do; do != nil && r.m.links == links {
+		r.m.do = nil
+		do()
+	}
+}
+
+func (r lateReader) Chain(ctx context.Context) (auth.Chain, error) {
+	c, err := r.Reader.Chain(ctx)
+	r.happen(false)
+	return c, err
+}
+
+func (r lateReader) ChainLinks(ctx context.Context, after int64, limit int) ([]auth.ChainLink, error) {
+	all, err := r.Reader.ChainLinks(ctx, after, limit)
+	r.happen(true)
+	return all, err
+}
+
+// What is sealed, pruned and turned to another key between a read of the chain
+// and the look at it is no break, whoever looks.
+func TestMeanwhile(t *testing.T) {
+	on(t, func(t *testing.T, tr *trail) {
+		tr.happen(3)
+		tr.seal()
+		whole := func(r *chain.Report, err error) error {
+			if err == nil && !r.OK {
+				err = fmt.Errorf("found %+v", r.Problems)
+			}
+			return err
+		}
+		looks := map[string]func() error{
+			"seal":   func() error { return tr.Seal(t.Context()) },
+			"prune":  func() error { return tr.Prune(t.Context()) },
+			"verify": func() error { return whole(tr.Verify(t.Context(), chain.VerifyOptions{})) },
+			"state": func() error {
+				state, err := tr.State(t.Context())
+				if err == nil && state.Broken != "" {
+					err = errors.New(state.Broken)
+				}
+				return err
+			},
+		}
+		secret := key
+		// late makes the sealer one whose reads come late.
+		late := func(links bool) *meanwhile {
+			m := &meanwhile{Store: tr.store, links: links}
+			tr.Sealer = chain.New(chain.Options{
+				Store: m, Keys: tr.ring(secret), Retention: 90 * 24 * time.Hour,
+				Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return tr.now },
+			})
+			return m
+		}
+		for _, links := range []bool{false, true} {
+			for name, look := range looks {
+				tr.now = tr.now.AddDate(0, 0, 100) // What is there may be pruned.
+				late(links).do = func() {
+					tr.happen(2)
+					tr.seal()
+					tr.fatal(tr.Prune(t.Context()))
+					tr.head() // Seen here by now.
+				}
+				if err := look(); err != nil {
+					t.Errorf("%s, and it was sealed meanwhile (%v): %v", name, links, err)
+				}
+
+				// Another node turns the chain, and the key that it was under goes.
+				last, next := tr.chain().KeyID, fmt.Sprint(other, name, links)
+				o := keyring.Options{SigningKey: []byte(secret), Now: func() time.Time { return tr.now }}
+				tr.fatal(keyring.Use(t.Context(), tr.store, o, keyring.Change{Secret: []byte(next), Lifetime: time.Hour}))
+				secret = next
+				late(links).do = func() {
+					tr.fatal(tr.sealer(secret).Seal(t.Context()))
+					tr.fatal(keyring.Retire(t.Context(), tr.store, o, last))
+				}
+				if err := look(); err != nil {
+					t.Errorf("%s, and its key went meanwhile (%v): %v", name, links, err)
+				}
+				tr.Sealer = tr.sealer(secret)
+				tr.seal()
+			}
+		}
+	})
+}
+
 // A user's deletion leaves their events and the chain.
 func TestUserDeleted(t *testing.T) {
 	on(t, func(t *testing.T, tr *trail) {

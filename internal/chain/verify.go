@@ -115,16 +115,13 @@ type verification struct {
 }
 
 func (v *verification) run(ctx context.Context) (err error) {
-	if v.chain, err = v.read.Chain(ctx); err != nil {
-		return err
-	}
-	v.r.Chain = v.chain
-	if _, err := v.check(ctx, v.chain); errors.Is(err, ErrBroken) {
+	if v.chain, _, err = v.ends(ctx); errors.Is(err, ErrBroken) {
 		v.forged = true
 		v.r.add(Forged, 0, "", "%v", err)
 	} else if err != nil {
 		return err
 	}
+	v.r.Chain = v.chain
 	v.at, v.hash = v.chain.AnchorSeq, v.chain.AnchorHash
 	v.mark(v.at, v.hash)
 	for v.at < v.r.Chain.HeadSeq {
@@ -220,10 +217,9 @@ func (v *verification) moved(ctx context.Context) (bool, error) {
 	if err != nil || c.AnchorSeq <= v.at || c.AnchorSeq == v.chain.AnchorSeq {
 		return false, err
 	}
-	if _, err := v.check(ctx, c); err != nil {
-		if errors.Is(err, ErrBroken) {
-			return false, nil
-		}
+	if c, _, err = v.ends(ctx); errors.Is(err, ErrBroken) || err == nil && c.AnchorSeq <= v.at {
+		return false, nil
+	} else if err != nil {
 		return false, err
 	}
 	v.chain = c
@@ -403,15 +399,12 @@ func (v *verification) strays(ctx context.Context) error {
 // note keeps what came of it in the chain, for the console.
 func (s *Sealer) note(ctx context.Context, r *Report) error {
 	for range 10 {
-		c, err := s.Store.Read().Chain(ctx)
+		c, _, err := s.ends(ctx)
 		if err != nil {
 			return err
 		}
 		if c.KeyID == "" {
 			return nil // Nothing was ever sealed.
-		}
-		if _, err := s.check(ctx, c); err != nil {
-			return err
 		}
 		done := false
 		err = s.Store.Update(ctx, func(tx auth.Tx) error {
