@@ -84,12 +84,10 @@ func (s *Sealer) Run(ctx context.Context) {
 	defer tick.Stop()
 	var pruned, told, looked time.Time
 	var toldHead Mark
-	var trouble string
+	var sealing, pruning, verifying string // The trouble that was told.
 	for {
-		var err error
 		select {
 		case <-tick.C:
-			err = s.Seal(ctx)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 			defer cancel()
@@ -101,30 +99,38 @@ func (s *Sealer) Run(ctx context.Context) {
 			}
 			return
 		}
+		err := s.Seal(ctx)
+		s.once(ctx, &sealing, "the audit trail could not be sealed; trying again", err)
+		if err != nil {
+			continue
+		}
 		now := time.Now()
-		if err == nil && now.Sub(pruned) >= pruneEvery {
+		if now.Sub(pruned) >= pruneEvery {
 			pruned = now
-			err = s.Prune(ctx)
+			s.once(ctx, &pruning, "old events could not be removed; trying again", s.Prune(ctx))
 		}
-		if err == nil && now.Sub(looked) >= pruneEvery {
+		if now.Sub(looked) >= pruneEvery {
 			looked = now
-			err = s.verifyIfDue(ctx)
+			s.once(ctx, &verifying, "the audit trail could not be verified; trying again", s.verifyIfDue(ctx))
 		}
-		var c auth.Chain
-		if err == nil && now.Sub(told) >= tellEvery {
+		if now.Sub(told) >= tellEvery {
 			told = now
-			if c, err = s.Store.Read().Chain(ctx); err == nil && headOf(c) != toldHead && c.HeadSeq > 0 {
+			if c, err := s.Store.Read().Chain(ctx); err == nil && headOf(c) != toldHead && c.HeadSeq > 0 {
 				toldHead = headOf(c)
 				s.tell(c)
 			}
 		}
-		switch {
-		case err == nil:
-			trouble = ""
-		case ctx.Err() == nil && err.Error() != trouble:
-			trouble = err.Error() // Told once.
-			s.Log.Error("the audit trail could not be sealed; trying again", "error", err)
-		}
+	}
+}
+
+// once logs a trouble that is another than the last of its kind.
+func (s *Sealer) once(ctx context.Context, last *string, what string, err error) {
+	switch {
+	case err == nil:
+		*last = ""
+	case ctx.Err() == nil && err.Error() != *last:
+		*last = err.Error()
+		s.Log.Error(what, "error", err)
 	}
 }
 
@@ -285,15 +291,16 @@ func (s *Sealer) checkMAC(ctx context.Context, c auth.Chain) (checked, error) {
 // log.
 func cutID(id string) string { return id[:min(len(id), 64)] }
 
-// pruneLinks is how many links are looked at in one transaction, pruneEvents
-// after how many events it has enough.
+// pruneLinks is how many links go in one transaction, pruneEvents how many
+// events at most, unless one link has more.
 const (
 	pruneLinks  = 200
 	pruneEvents = 1000
 )
 
 // Prune removes the links whose events have all grown old, from the beginning,
-// and moves the anchor.
+// and moves the anchor. Of what is not as it was sealed nothing is removed: under
+// the MAC it would be gone for good. Then the error is ErrBroken.
 func (s *Sealer) Prune(ctx context.Context) error {
 	for {
 		n, err := s.prune(ctx)
@@ -312,12 +319,19 @@ func (s *Sealer) prune(ctx context.Context) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	links, err := s.Store.Read().ChainLinks(ctx, c.AnchorSeq, pruneLinks)
+	all, err := s.Store.Read().ChainLinks(ctx, c.AnchorSeq, pruneLinks+1)
 	if err != nil {
 		return 0, err
 	}
-	if links = old(links, now, s.Retention); len(links) == 0 {
+	links := old(all, now, s.Retention)
+	links = fitting(links[:min(len(links), pruneLinks)], pruneEvents)
+	if len(links) == 0 {
 		return 0, nil
+	}
+	// Before the transaction, which must not wait for it.
+	broken, err := s.disprove(ctx, c, links, all[len(links):])
+	if err != nil {
+		return 0, fmt.Errorf("compare old events: %w", err)
 	}
 	err = s.Store.Update(ctx, func(tx auth.Tx) error {
 		n = 0
@@ -329,18 +343,16 @@ func (s *Sealer) prune(ctx context.Context) (n int, err error) {
 			n = 1 // Look again.
 			return nil
 		}
+		if broken != nil {
+			return broken // Nobody else had pruned meanwhile.
+		}
 		next := c
-		var events int64
 		for _, l := range links {
-			gone, err := tx.PruneChainLink(ctx, l)
-			if err != nil {
+			if _, err := tx.PruneChainLink(ctx, l); err != nil {
 				return err
 			}
 			n++
 			next.AnchorSeq, next.AnchorHash, next.AnchoredAt = l.Seq, l.Hash, now
-			if events += gone; events >= pruneEvents {
-				break
-			}
 		}
 		return tx.SetChain(ctx, sign(next, s.Keys.Signing()))
 	})
@@ -348,6 +360,18 @@ func (s *Sealer) prune(ctx context.Context) (n int, err error) {
 		return 0, fmt.Errorf("prune sealed events: %w", err)
 	}
 	return n, nil
+}
+
+// fitting gives so many of the links that their events are no more than most, and
+// one at least.
+func fitting(links []auth.ChainLink, most int64) []auth.ChainLink {
+	var events int64
+	for i, l := range links {
+		if events += max(l.Count, 0); events > most && i > 0 {
+			return links[:i]
+		}
+	}
+	return links
 }
 
 // old gives the links at the beginning that may go. One with an event of the

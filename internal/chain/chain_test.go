@@ -2,6 +2,7 @@ package chain_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -559,6 +560,85 @@ func TestRetention(t *testing.T) {
 			t.Errorf("%d events are left of what was accepted", n)
 		}
 		tr.whole(0)
+	})
+}
+
+// Pruning is no way to get rid of what does not fit: with the database alone
+// nobody has the server remove what is not old, or what was tampered with, and
+// put its MAC over the rest.
+//
+// ASVS 16.4.2
+func TestPruneProves(t *testing.T) {
+	const early = "UPDATE audit_links SET last_at = 0 WHERE seq"
+	empty := fmt.Sprintf("%x", sha256.Sum256(nil))
+	on(t, func(t *testing.T, tr *trail) {
+		for range 2 { // Links 1 to 3 are old, 4 to 6 are not.
+			for range 3 {
+				tr.happen(3)
+				tr.seal()
+				tr.now = tr.now.Add(time.Minute)
+			}
+			tr.now = tr.now.AddDate(0, 0, 100)
+		}
+		tr.now = tr.now.AddDate(0, 0, -100)
+		anew := func(t *testing.T, last int64) { // Hashes that follow one another again.
+			t.Helper()
+			links, err := tr.store.Read().ChainLinks(t.Context(), 0, 10)
+			tr.fatal(err)
+			before := ""
+			for _, l := range links {
+				if l.Seq <= last {
+					l.Hash = chain.LinkHash(before, l)
+					tr.exec("UPDATE audit_links SET hash = $1 WHERE seq = $2", l.Hash, l.Seq)
+				}
+				before = l.Hash
+			}
+		}
+		for _, test := range []struct {
+			name string
+			do   []string
+			anew int64
+			text string
+		}{
+			{"young links are made old", []string{early + " IN (4, 5)"}, 0, "link 4 is not as it was made"},
+			{"all links are made old", []string{early + " <= 6"}, 0, "link 1 is not as it was made"},
+			{"young links are made old, with hashes", []string{early + " <= 5"}, 5, "link 6 is not as it was made"},
+			{"all links are made old, with hashes", []string{early + " <= 6"}, 6, "does not end with the hash"},
+			{"a link that is old", []string{"UPDATE audit_links SET at = at + 1 WHERE seq = 1"}, 0, "link 1 is not as it was made"},
+			{"an event is changed", []string{"UPDATE events SET detail = '' WHERE id = 5"}, 0, "an event of link 2 was changed"},
+			{"an event is taken out", []string{"DELETE FROM events WHERE id = 5"}, 0, "event 5 of link 2 is gone"},
+			{"an event is put in", []string{"UPDATE events SET link = 2 WHERE id = 9"}, 0, "event 9"},
+			{"the first link is gone", []string{"DELETE FROM events WHERE link = 1", "DELETE FROM audit_links WHERE seq = 1"}, 0, "links 1 are gone"},
+			{"a link is put in", []string{
+				early + " <= 6",
+				"INSERT INTO audit_links SELECT 7, at, 0, first_id, last_id, '', 0, '" + empty + "', hash FROM audit_links WHERE seq = 6",
+			}, 7, "link 7 is behind the end of the chain"},
+		} {
+			t.Run(test.name, func(t *testing.T) {
+				tr.t = t
+				tr.keep()
+				defer tr.putBack()
+				for _, statement := range test.do {
+					tr.exec(statement)
+				}
+				anew(t, test.anew)
+				before := tr.chain()
+				err := tr.Prune(t.Context())
+				if !errors.Is(err, chain.ErrBroken) || !strings.Contains(err.Error(), test.text) {
+					t.Errorf("pruned: %v; want %q", err, test.text)
+				}
+				if c := tr.chain(); c != before {
+					t.Errorf("the chain is %+v, and was %+v", c, before)
+				}
+				if r := tr.verify(); r.OK {
+					t.Error("and the rest verifies")
+				}
+			})
+		}
+		tr.t = t
+		tr.whole(18)
+		tr.fatal(tr.Prune(t.Context()))
+		tr.whole(9)
 	})
 }
 

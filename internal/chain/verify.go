@@ -136,9 +136,7 @@ func (v *verification) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if v.at == v.r.Chain.HeadSeq && v.hash != v.r.Chain.HeadHash {
-		v.r.add(Changed, v.at, "", "the chain does not end with the hash that is under its MAC")
-	}
+	v.end()
 	if err := v.behind(ctx); err != nil {
 		return err
 	}
@@ -151,6 +149,13 @@ func (v *verification) run(ctx context.Context) (err error) {
 	}
 	v.r.Unsealed, _, v.r.UnsealedSince, err = v.read.UnsealedRows(ctx, v.Now())
 	return err
+}
+
+// end compares the last link with the hash that is under the MAC.
+func (v *verification) end() {
+	if v.at == v.r.Chain.HeadSeq && v.hash != v.r.Chain.HeadHash {
+		v.r.add(Changed, v.at, "", "the chain does not end with the hash that is under its MAC")
+	}
 }
 
 func (v *verification) breathe(ctx context.Context) error {
@@ -189,14 +194,7 @@ func (v *verification) page(ctx context.Context) (more bool, err error) {
 		v.hash = v.r.Chain.HeadHash
 		return false, nil
 	}
-	// So few that their events fit.
-	var events int64
-	for i, l := range links {
-		if events += max(l.Count, 0); events > pageEvents && i > 0 {
-			links = links[:i]
-			break
-		}
-	}
+	links = fitting(links, pageEvents)
 	found, err := v.compare(ctx, links)
 	if err != nil {
 		return false, err
@@ -360,9 +358,38 @@ func (v *verification) behind(ctx context.Context) error {
 		return err
 	}
 	if c, err = v.read.Chain(ctx); err == nil && c.HeadSeq < links[0].Seq {
-		v.r.add(Inserted, links[0].Seq, "", "link %d is behind the end of the chain, which is link %d", links[0].Seq, c.HeadSeq)
+		v.inserted(links[0].Seq, c.HeadSeq)
 	}
 	return err
+}
+
+func (v *verification) inserted(seq, head int64) {
+	v.r.add(Inserted, seq, "", "link %d is behind the end of the chain, which is link %d", seq, head)
+}
+
+// disprove compares the first links of a chain and their events with its anchor,
+// and tells in an ErrBroken what is not as it was sealed. Anybody can make hashes
+// that follow one another, so that the link after them, if there is one, or the
+// head must fit too.
+func (s *Sealer) disprove(ctx context.Context, c auth.Chain, links, after []auth.ChainLink) (broken, err error) {
+	v := &verification{Sealer: s, r: &Report{Chain: c}, read: s.Store.Read(), at: c.AnchorSeq, hash: c.AnchorHash}
+	all, err := v.compare(ctx, links)
+	if err != nil {
+		return nil, err
+	}
+	for i := range links {
+		v.link(&links[i], all[i])
+	}
+	v.end()
+	if v.at > c.HeadSeq {
+		v.inserted(v.at, c.HeadSeq)
+	} else if len(after) > 0 {
+		v.follow(&after[0])
+	}
+	if v.r.Found == 0 {
+		return nil, nil
+	}
+	return fmt.Errorf("%w: %s", ErrBroken, v.r.Problems[0].Text), nil
 }
 
 // strays looks for events that say that they are sealed and are in no link.
