@@ -11,11 +11,15 @@ import (
 )
 
 type auditCommands struct {
-	Verify auditVerifyCommand `cmd:"" help:"Compare every sealed event with the chain. Status 1 if something was changed, taken out or put in."`
+	Verify auditVerifyCommand `cmd:"" help:"Compare every sealed event with the chain. Status 1 if something was changed, taken out or put in, 3 if that is not so and a head that was given is too old to be compared."`
 	Head   auditHeadCommand   `cmd:"" help:"Print where the chain ends, to be kept on another machine; audit verify --head takes it."`
 	Seal   auditSealCommand   `cmd:"" help:"Seal now what can be sealed. A running server does it by itself."`
 	Accept auditAcceptCommand `cmd:"" help:"Go on after a break that you have looked into: what is sealed so far counts as not proven from then on."`
 }
+
+// exitUncompared is audit verify's status where nothing is wrong with the trail
+// and a head that was given could not be compared.
+const exitUncompared = 3
 
 // withChain opens the database and what seals it for do.
 func (p *program) withChain(do func(auth.Store, *chain.Sealer) error) error {
@@ -48,6 +52,8 @@ type verifiedJSON struct {
 	UnsealedSince *time.Time      `json:"unsealed_since"`
 	Found         int64           `json:"found"`
 	Problems      []chain.Problem `json:"problems"`
+	// NotComparable are heads that were given whose links are gone.
+	NotComparable []string `json:"not_comparable"`
 }
 
 // Run verifies and tells where the trail breaks.
@@ -66,19 +72,28 @@ func (c *auditVerifyCommand) Run(p *program) error {
 			return err
 		}
 		if c.JSON {
-			problems := append([]chain.Problem{}, r.Problems...)
+			problems, gone := append([]chain.Problem{}, r.Problems...), []string{}
+			for _, m := range r.Uncompared {
+				gone = append(gone, m.String())
+			}
 			if err := p.printJSON(verifiedJSON{
 				r.OK, r.Links, r.Events, r.Head().String(), timeOrNil(r.Chain.BegunAt), timeOrNil(r.Chain.SealedAt),
 				timeOrNil(r.Chain.AnchoredAt), timeOrNil(r.Chain.AcceptedAt), r.Accepted,
-				r.Unsealed, timeOrNil(r.UnsealedSince), r.Found, problems,
+				r.Unsealed, timeOrNil(r.UnsealedSince), r.Found, problems, gone,
 			}); err != nil {
 				return err
 			}
 		} else {
 			c.say(p, r)
 		}
-		if r.OK {
+		switch {
+		case r.OK && len(r.Uncompared) == 0:
 			return nil
+		case r.OK:
+			return &failure{
+				err:  fmt.Errorf("not comparable: %s whose link is gone", count(int64(len(r.Uncompared)), "head")),
+				hint: "what is left begins later: give a later head", status: exitUncompared,
+			}
 		}
 		return failed("docs/audit.md says what each means; `latchkey audit accept` goes on from here once you know what happened",
 			"the audit trail is not as it was sealed: %s", count(r.Found, "problem"))
@@ -91,6 +106,9 @@ func (c *auditVerifyCommand) say(p *program, r *chain.Report) {
 	}
 	if more := r.Found - int64(len(r.Problems)); more > 0 {
 		p.say("and %d more", more)
+	}
+	for _, m := range r.Uncompared {
+		p.say("Not comparable: head %s; its link is gone.", m)
 	}
 	if r.Chain.HeadSeq == 0 {
 		p.say("Nothing is sealed yet.")

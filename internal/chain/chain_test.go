@@ -418,6 +418,45 @@ func TestRewound(t *testing.T) {
 	})
 }
 
+// A mark whose link is gone is told of: neither pruning nor accepting answers for
+// it. That of the last link that went is under the MAC.
+func TestMarkIsGone(t *testing.T) {
+	on(t, func(t *testing.T, tr *trail) {
+		var marks []chain.Mark
+		for range 3 {
+			tr.happen(3)
+			tr.seal()
+			marks = append(marks, tr.head())
+			tr.now = tr.now.AddDate(0, 0, 40)
+		}
+		tr.fatal(tr.Prune(t.Context())) // The first goes; it is the anchor.
+		wrong := chain.Mark{Seq: 1, Hash: marks[1].Hash}
+		for _, test := range []struct {
+			marks   []chain.Mark
+			ok      bool
+			without []chain.Mark
+		}{
+			{nil, true, nil},
+			{marks, true, nil},
+			{[]chain.Mark{marks[2], wrong}, false, nil},
+		} {
+			if r := tr.verify(test.marks...); r.OK != test.ok || !slices.Equal(r.Uncompared, test.without) {
+				t.Errorf("%v: %+v", test.marks, r)
+			}
+		}
+		tr.now = tr.now.AddDate(0, 0, 40)
+		tr.fatal(tr.Prune(t.Context()))
+		if r := tr.verify(append(marks, wrong)...); !r.OK || !slices.Equal(r.Uncompared, []chain.Mark{marks[0], wrong}) {
+			t.Errorf("pruned: %+v", r)
+		}
+		_, err := tr.Accept(t.Context())
+		tr.fatal(err)
+		if r := tr.verify(marks...); !r.OK || !slices.Equal(r.Uncompared, marks[:2]) {
+			t.Errorf("accepted: %+v", r)
+		}
+	})
+}
+
 // Without the key nobody lays the chain again: a key of the same name that is
 // another one, and none.
 func TestKeys(t *testing.T) {

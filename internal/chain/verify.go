@@ -48,6 +48,9 @@ type Report struct {
 	Problems      []Problem
 	Found         int64 // all problems, also those beyond the first hundred
 	Chain         auth.Chain
+	// Uncompared are the marks of links that are gone: whether the chain went
+	// through them cannot be told any more.
+	Uncompared []Mark
 	// Accepted are events that an operator accepted unproven.
 	Accepted int64
 	// Unsealed are the events after the head, the first of them of UnsealedSince.
@@ -88,7 +91,7 @@ const (
 // MAC. A little of the trail is in memory at a time. What is sealed or pruned
 // meanwhile does not disturb it. It notes what came of it in the chain.
 func (s *Sealer) Verify(ctx context.Context, o VerifyOptions) (*Report, error) {
-	v := &verification{Sealer: s, o: o, r: &Report{}, read: s.Store.Read()}
+	v := &verification{Sealer: s, o: o, r: &Report{}, read: s.Store.Read(), compared: make([]bool, len(o.Marks))}
 	if err := v.run(ctx); err != nil {
 		return nil, fmt.Errorf("verify the audit trail: %w", err)
 	}
@@ -108,10 +111,10 @@ type verification struct {
 	read   auth.Reader
 	forged bool
 
-	chain auth.Chain // its ends as they were read last
-	at    int64      // the last link that was looked at
-	hash  string     // and its hash
-	marks int        // that were found
+	chain    auth.Chain // its ends as they were read last
+	at       int64      // the last link that was looked at
+	hash     string     // and its hash
+	compared []bool     // which of the marks
 }
 
 func (v *verification) run(ctx context.Context) (err error) {
@@ -143,7 +146,7 @@ func (v *verification) run(ctx context.Context) (err error) {
 	if err := v.strays(ctx); err != nil {
 		return err
 	}
-	v.missingMarks()
+	v.otherMarks()
 	if v.r.Accepted, err = v.read.AcceptedRows(ctx, v.chain.AcceptedSeq); err != nil {
 		return err
 	}
@@ -326,22 +329,27 @@ func cutIDs(ids string) string {
 
 // mark compares a link with the marks that were kept elsewhere.
 func (v *verification) mark(seq int64, hash string) {
-	for _, m := range v.o.Marks {
+	for i, m := range v.o.Marks {
 		if m.Seq != seq {
 			continue
 		}
-		v.marks++
+		v.compared[i] = true
 		if m.Hash != hash {
 			v.r.add(Rewound, seq, "", "link %d had another hash when its mark was kept", seq)
 		}
 	}
 }
 
-// missingMarks tells of marks that are later than the chain.
-func (v *verification) missingMarks() {
-	for _, m := range v.o.Marks {
-		if m.Seq > v.r.Chain.HeadSeq {
+// otherMarks tells of the marks that were compared with no link: they are later
+// than the chain, or their links are gone.
+func (v *verification) otherMarks() {
+	for i, m := range v.o.Marks {
+		switch {
+		case v.compared[i]:
+		case m.Seq > v.r.Chain.HeadSeq:
 			v.r.add(Rewound, m.Seq, "", "the chain ends with link %d, and had a link %d", v.r.Chain.HeadSeq, m.Seq)
+		default:
+			v.r.Uncompared = append(v.r.Uncompared, m)
 		}
 	}
 }
