@@ -71,7 +71,7 @@ func serve() error {
 		return err
 	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	return server.Run(ctx, cfg, log, server.RunOptions{KeyCache: cache})
+	return server.Run(ctx, cfg, log, server.RunOptions{KeyCache: cache, SweepHold: -1})
 }
 
 const (

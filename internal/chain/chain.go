@@ -48,8 +48,11 @@ type Options struct {
 	Keys  Keys
 	// Retention is how long events are kept; 0 is for ever.
 	Retention time.Duration
-	Log       *slog.Logger
-	Now       func() time.Time
+	// Steady reports whether the clock can be trusted with what cannot be undone;
+	// nil is always.
+	Steady func() bool
+	Log    *slog.Logger
+	Now    func() time.Time
 	// Every is SealEvery if 0; tests seal more often.
 	Every time.Duration
 }
@@ -300,7 +303,8 @@ const (
 
 // Prune removes the links whose events have all grown old, from the beginning,
 // and moves the anchor. Of what is not as it was sealed nothing is removed: under
-// the MAC it would be gone for good. Then the error is ErrBroken.
+// the MAC it would be gone for good. Then the error is ErrBroken. While the clock
+// is not Steady nothing is removed either.
 func (s *Sealer) Prune(ctx context.Context) error {
 	for {
 		n, err := s.prune(ctx)
@@ -311,10 +315,10 @@ func (s *Sealer) Prune(ctx context.Context) error {
 }
 
 func (s *Sealer) prune(ctx context.Context) (n int, err error) {
-	if s.Retention == 0 {
+	now := s.Now() // First, so that Steady knows of a step before it.
+	if s.Retention == 0 || s.Steady != nil && !s.Steady() {
 		return 0, nil
 	}
-	now := s.Now()
 	c, _, err := s.ends(ctx)
 	if err != nil {
 		return 0, err

@@ -602,6 +602,24 @@ func TestRetention(t *testing.T) {
 	})
 }
 
+// A clock that is wrongly ahead does not take the trail.
+func TestUnsteadyClock(t *testing.T) {
+	tr := newTrail(t, "sqlite")
+	steady := false
+	tr.Sealer = chain.New(chain.Options{
+		Store: tr.store, Keys: tr.ring(key), Retention: 90 * 24 * time.Hour, Steady: func() bool { return steady },
+		Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return tr.now },
+	})
+	tr.happen(3)
+	tr.seal()
+	tr.now = tr.now.AddDate(1, 0, 0)
+	tr.fatal(tr.Prune(t.Context()))
+	tr.whole(3)
+	steady = true
+	tr.fatal(tr.Prune(t.Context()))
+	tr.whole(0)
+}
+
 // Pruning is no way to get rid of what does not fit: with the database alone
 // nobody has the server remove what is not old, or what was tampered with, and
 // put its MAC over the rest.

@@ -15,7 +15,8 @@
 //	chain    anchor 0 ········· head 3, MAC
 //
 // Events that grow old go with their link, whole links at a time and from the
-// beginning; the anchor is moved to the last that went.
+// beginning; the anchor is moved to the last that went. What goes is verified
+// before: the MAC over the new anchor would make anything good.
 //
 // # Keys
 //

@@ -20,8 +20,8 @@
 // A key is published one cache time of the JWKS before it signs (SignsAt), so
 // that whoever verifies with a copy has it by then. When it begins to sign, the
 // one before it is retired, and removed when the last token that it may have
-// signed has expired (AcceptUntil). A published asymmetric key that is not
-// needed after all is removed.
+// signed has expired (AcceptUntil), by a clock that can be trusted. A published
+// asymmetric key that is not needed after all is removed.
 //
 // # Nodes
 //

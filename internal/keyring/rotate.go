@@ -17,13 +17,18 @@ var ErrOperatorsKey = errors.New("tokens are signed with your own signing.key")
 // Advance does what is due: a published key begins to sign and the one before
 // it is retired, a retired one is removed, the next one is published. Then it
 // reads the ring again. It is to be called each second or so.
-func (r *Ring) Advance(ctx context.Context) error {
+//
+// While the clock is not steady (nil: it always is) no retired key is removed: its
+// secret would not come back when a clock that was wrongly ahead is put right.
+// Accepted it is not after its time, whatever its state.
+func (r *Ring) Advance(ctx context.Context, steady func() bool) error {
 	rows, err := r.reloaded(ctx)
 	if err != nil {
 		return err
 	}
 	o := r.options
 	now := o.Now()
+	forget := steady == nil || steady() // After the time was taken, which may be that of a step.
 	var next auth.Key
 	switch signing, _ := signingRow(rows); {
 	case o.rotationIsDue(rows, now):
@@ -31,7 +36,7 @@ func (r *Ring) Advance(ctx context.Context) error {
 		if next, err = o.fresh(signing.Algorithm, nil); err != nil {
 			return err
 		}
-	case !slices.ContainsFunc(rows, func(k auth.Key) bool { return moves(k, now) }):
+	case !slices.ContainsFunc(rows, func(k auth.Key) bool { return moves(k, now) && (forget || k.State != auth.KeyRetired) }):
 		return nil
 	}
 	outside := o.secretsAtHand(Change{Previous: r.outside})
@@ -43,7 +48,7 @@ func (r *Ring) Advance(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return o.advance(ctx, tx, rows, next, outside, now)
+		return o.advance(ctx, tx, rows, next, outside, now, forget)
 	})
 	if err != nil {
 		err = fmt.Errorf("advance the key ring: %w", err)
@@ -96,15 +101,15 @@ func publishedRow(rows []auth.Key) (found auth.Key, ok bool) {
 }
 
 // advance is Advance's transaction. next is the key to publish if that is
-// still due.
-func (o Options) advance(ctx context.Context, tx auth.Tx, rows []auth.Key, next auth.Key, outside [][]byte, now time.Time) error {
+// still due; forget lets retired keys go.
+func (o Options) advance(ctx context.Context, tx auth.Tx, rows []auth.Key, next auth.Key, outside [][]byte, now time.Time, forget bool) error {
 	if p, found := publishedRow(rows); found && moves(p, now) {
 		if err := o.promote(ctx, tx, rows, p, outside, now); err != nil {
 			return err
 		}
 	}
 	for _, k := range rows {
-		if k.State == auth.KeyRetired && moves(k, now) {
+		if forget && k.State == auth.KeyRetired && moves(k, now) {
 			if err := remove(ctx, tx, k, now); err != nil {
 				return err
 			}

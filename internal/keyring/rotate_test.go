@@ -32,7 +32,7 @@ func (p *place) turning(algorithm string, every time.Duration) keyring.Options {
 
 func (p *place) advance(r *keyring.Ring) {
 	p.t.Helper()
-	if err := r.Advance(p.t.Context()); err != nil {
+	if err := r.Advance(p.t.Context(), nil); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -276,6 +276,53 @@ func schedule(t *testing.T, p *place, algorithm string) {
 	if got := p.details(); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("events %q, want %q", got, want)
 	}
+}
+
+// What a clock that is wrongly ahead would take is there when it is put right: a
+// retired key is refused after its time, and removed only by a steady clock.
+func TestUnsteadyClock(t *testing.T) {
+	everywhere(t, func(t *testing.T, p *place) {
+		o := p.turning(token.EdDSA, 24*time.Hour)
+		r := p.ring(o)
+		p.align(r)
+		one := r.Signing()
+		ofOne := one.Sign(token.Claims{Type: token.Access, Expires: start.Add(10000 * time.Hour).Unix(), ID: "x"})
+		row := func() auth.Key {
+			rows := p.rows()
+			return rows[slices.IndexFunc(rows, func(k auth.Key) bool { return k.ID == one.ID() })]
+		}
+		p.clock.set(start.Add(time.Second))
+		if _, err := keyring.Rotate(t.Context(), p.store, o, true); err != nil {
+			t.Fatal(err)
+		}
+		unsteady := func(at time.Time) {
+			t.Helper()
+			p.clock.set(at)
+			if err := r.Advance(t.Context(), func() bool { return false }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		unsteady(start.Add(time.Second))
+		if !p.accepts(r, ofOne) {
+			t.Error("a retired key is refused in its time")
+		}
+		until := row().AcceptUntil
+		unsteady(until.Add(1000 * time.Hour))
+		if p.accepts(r, ofOne) {
+			t.Error("a retired key is accepted after its time")
+		}
+		// Also while there is something else to be done.
+		p.wantStates("eddsa retired, eddsa signing, eddsa published")
+		unsteady(start.Add(time.Hour))
+		if !p.accepts(r, ofOne) {
+			t.Error("the clock is put right, and a good token is refused")
+		}
+		p.clock.set(until)
+		p.advance(r)
+		if row := row(); row.State != auth.KeyRemoved || row.Secret != nil {
+			t.Errorf("row = %+v", row)
+		}
+	})
 }
 
 // keyOf opens a row's secret as another node would: by a ring of its own.
@@ -745,7 +792,7 @@ func TestNodesAgree(t *testing.T) {
 				for _, r := range rings {
 					tokens = append(tokens, p.mint(r.Signing()))
 				}
-				together(func(r *keyring.Ring) error { return r.Advance(context.Background()) })
+				together(func(r *keyring.Ring) error { return r.Advance(context.Background(), nil) })
 				for _, r := range rings {
 					tokens = append(tokens, p.mint(r.Signing()))
 				}

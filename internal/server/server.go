@@ -59,8 +59,9 @@ type RunOptions struct {
 	// SweepEvery and SampleEvery are how often old rows are swept and live
 	// sessions counted; 0 is once a minute and each ten minutes.
 	SweepEvery, SampleEvery time.Duration
-	// SweepHold is how long nothing is swept after a start and after the clock
-	// has stepped; 0 is an hour, less than 0 not at all.
+	// SweepHold is how long nothing is swept, no old event is pruned and no retired
+	// key removed after a start and after the clock has stepped; 0 is an hour, less
+	// than 0 not at all.
 	SweepHold time.Duration
 	// Setup, when not nil, is told the address of the page on which the first
 	// administrator is made, where there are no users yet. The address is a
@@ -216,8 +217,10 @@ func NewAccounts(ctx context.Context, cfg *config.Config, store auth.Store, log 
 	return a.accounts, nil
 }
 
-func newSealer(cfg *config.Config, store auth.Store, ring *keyring.Ring, log *slog.Logger, now func() time.Time) *chain.Sealer {
-	return chain.New(chain.Options{Store: store, Keys: ring, Retention: cfg.Audit.Retention.Std(), Log: log, Now: now})
+func newSealer(cfg *config.Config, store auth.Store, ring *keyring.Ring, steady func() bool, log *slog.Logger, now func() time.Time) *chain.Sealer {
+	return chain.New(chain.Options{
+		Store: store, Keys: ring, Retention: cfg.Audit.Retention.Std(), Steady: steady, Log: log, Now: now,
+	})
 }
 
 // NewSealer gives what seals and verifies the audit trail, for the command line.
@@ -226,7 +229,7 @@ func NewSealer(ctx context.Context, cfg *config.Config, store auth.Store, log *s
 	if err != nil {
 		return nil, err
 	}
-	return newSealer(cfg, store, ring, log, time.Now), nil
+	return newSealer(cfg, store, ring, nil, log, time.Now), nil
 }
 
 // Run serves until ctx is done, then finishes what is in flight and returns.
@@ -313,7 +316,8 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 	a.logins.Hasher.AwaitPresent()
 
 	rounds := newRounds(cfg, store, f.ignored.Load, log, now)
-	sealer := newSealer(cfg, store, a.ring, log, now)
+	clock := watch(now, cmp.Or(opts.SweepHold, sweepHold), log)
+	sealer := newSealer(cfg, store, a.ring, clock.steady, log, now)
 	// Before the ring moves: the chain may be under a key that is about to go.
 	if err := sealer.Seal(ctx); err != nil {
 		log.Error("the audit trail could not be sealed", "error", err)
@@ -328,9 +332,9 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 		{"the writer of failed logins", a.failures.Run},
 		{"the writer of refusals", refused.run},
 		{"the follower of the hashes", func(ctx context.Context) { a.logins.FollowHashes(ctx, log) }},
-		{"the follower of the keys", func(ctx context.Context) { followKeys(ctx, a.ring, log) }},
+		{"the follower of the keys", func(ctx context.Context) { followKeys(ctx, a.ring, clock.steady, log) }},
 		{"the sweeper", func(ctx context.Context) {
-			sweep(ctx, store, cfg.Audit.Retention.Std(), cmp.Or(opts.SweepEvery, sweepEvery), cmp.Or(opts.SweepHold, sweepHold), now, log)
+			sweep(ctx, store, cfg.Audit.Retention.Std(), cmp.Or(opts.SweepEvery, sweepEvery), clock.steady, now, log)
 		}},
 		{"the sealer of the audit trail", sealer.Run},
 		{"the sampler", func(ctx context.Context) { sample(ctx, a.accounts, cmp.Or(opts.SampleEvery, sampleEvery), log) }},

@@ -60,7 +60,9 @@ func TestSweep(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	running.Go(func() { sweep(ctx, store, 90*24*time.Hour, time.Millisecond, -1, time.Now, log) })
+	running.Go(func() {
+		sweep(ctx, store, 90*24*time.Hour, time.Millisecond, func() bool { return true }, time.Now, log)
+	})
 	defer running.Wait()
 	defer cancel()
 	deadline := time.Now().Add(20 * time.Second)
