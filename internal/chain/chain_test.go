@@ -620,6 +620,38 @@ func TestUnsteadyClock(t *testing.T) {
 	tr.whole(0)
 }
 
+// A verification is due after a day, and when the last one was in the future.
+func TestVerifyIsDue(t *testing.T) {
+	tr := newTrail(t, "sqlite")
+	tr.happen(3)
+	tr.seal()
+	now := tr.now
+	for verified, due := range map[time.Duration]bool{
+		-25 * time.Hour: true, -23 * time.Hour: false, 30 * time.Second: false, time.Hour: true, 1000 * time.Hour: true,
+	} {
+		tr.now = now.Add(verified)
+		tr.verify()
+		tr.now = now
+		ctx, stop := context.WithCancel(t.Context())
+		s := chain.New(chain.Options{
+			Store: tr.store, Keys: tr.ring(key), Every: time.Millisecond,
+			Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
+		})
+		var running sync.WaitGroup
+		running.Go(func() { s.Run(ctx) })
+		again := false
+		for began := time.Now(); !again && (time.Since(began) < 200*time.Millisecond || due && time.Since(began) < 10*time.Second); {
+			again = tr.chain().VerifiedAt.Equal(now)
+			time.Sleep(time.Millisecond)
+		}
+		stop()
+		running.Wait()
+		if again != due {
+			t.Errorf("verified %v from now: verified again %v, want %v", verified, again, due)
+		}
+	}
+}
+
 // Pruning is no way to get rid of what does not fit: with the database alone
 // nobody has the server remove what is not old, or what was tampered with, and
 // put its MAC over the rest.
