@@ -168,8 +168,8 @@ func (n *node) sessions(u auth.User) int {
 
 type keys struct{}
 
-func (keys) Accepted(string, bool) []token.Key {
-	return []token.Key{token.NewHS256("", []byte(faults.Key))}
+func (keys) Accepted(string, bool) ([]token.Key, error) {
+	return []token.Key{token.NewHS256("", []byte(faults.Key))}, nil
 }
 
 func (n *node) claims(raw string) token.Claims {

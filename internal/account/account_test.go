@@ -24,9 +24,9 @@ import (
 
 type ring struct{ key token.Key }
 
-func (r ring) Accepted(string, bool) []token.Key { return []token.Key{r.key} }
-func (r ring) Signing() token.Key                { return r.key }
-func (r ring) AcceptsForeign() bool              { return true }
+func (r ring) Accepted(string, bool) ([]token.Key, error) { return []token.Key{r.key}, nil }
+func (r ring) Signing() token.Key                         { return r.key }
+func (r ring) AcceptsForeign() bool                       { return true }
 
 // office is the acts on a real SQLite, and the door that is opened by what they
 // set.

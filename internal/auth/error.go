@@ -95,6 +95,7 @@ const (
 	CodeBreachUnknown    Code = "breach_unknown"
 	CodeStarting         Code = "starting"
 	CodeDatabaseAway     Code = "database_away"
+	CodeKeysUnread       Code = "keys_unread"
 	CodeThrottled        Code = "throttled"
 	CodeLastAdmin        Code = "last_active_admin"
 	CodeBadCursor        Code = "invalid_cursor"

@@ -32,7 +32,8 @@
 // is about to sign is accepted a little sooner, and a retired one a little
 // longer, than clocks may differ. Rows are read again each second, and at once
 // (but not more often than that) when a token names a key that nobody here has
-// heard of: an operator may let a key sign without having published it.
+// heard of: an operator may let a key sign without having published it. Where
+// they cannot be read, such a token is neither taken nor refused.
 //
 // An HS256 key is accepted for tokens without kid, or with a kid that is none
 // of ours; an asymmetric one by its kid alone.

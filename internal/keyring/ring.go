@@ -101,9 +101,11 @@ type Ring struct {
 	reload sync.Mutex // One at a time, so that an older read never wins.
 	// made are the keys of the rows that were last read, by what makes a key
 	// another one: it takes a while to make one. lookedUp is when a token was
-	// last the reason for a read. Both are under reload.
+	// last the reason for a read, unread that the last read, whatever its reason,
+	// failed. All are under reload.
 	made     map[identity]token.Key
 	lookedUp time.Time
+	unread   bool
 }
 
 type identity struct{ id, algorithm, fingerprint string }
@@ -257,6 +259,7 @@ const readTime = 5 * time.Second
 func (r *Ring) readAgain(ctx context.Context) ([]auth.Key, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
+	r.unread = true
 	rows, err := r.store.Read().Keys(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the key ring: %w", err)
@@ -266,6 +269,7 @@ func (r *Ring) readAgain(ctx context.Context) ([]auth.Key, error) {
 		return nil, err
 	}
 	r.state.Store(s)
+	r.unread = false
 	return rows, nil
 }
 
@@ -278,21 +282,32 @@ const (
 )
 
 // lookUp gives the ring with the key that a token names, if there is one by
-// now. Others that ask for it at the same time wait for the one read.
-func (r *Ring) lookUp(kid string) *state {
+// now. Others that ask for it at the same time wait for the one read. What cannot
+// be read leaves the keys as they are, and is an error of kind Unavailable.
+func (r *Ring) lookUp(kid string) (*state, error) {
 	r.reload.Lock()
 	defer r.reload.Unlock()
 	s := r.current()
-	if len(s.named[kid]) > 0 || time.Since(r.lookedUp) < lookUpEvery {
-		return s
+	if len(s.named[kid]) > 0 {
+		return s, nil
+	}
+	if time.Since(r.lookedUp) < lookUpEvery {
+		if r.unread {
+			return s, unavailable(nil) // Why was told.
+		}
+		return s, nil
 	}
 	r.lookedUp = time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), lookUpTime)
 	defer cancel()
-	// What cannot be read leaves the keys as they are; the next read by the
-	// clock tells of it.
-	_, _ = r.readAgain(ctx)
-	return r.current()
+	if _, err := r.readAgain(ctx); err != nil {
+		return s, unavailable(fmt.Errorf("look for key %s: %w", kid, err))
+	}
+	return r.current(), nil
+}
+
+func unavailable(cause error) error {
+	return &auth.Error{Kind: auth.Unavailable, Code: auth.CodeKeysUnread, Cause: cause}
 }
 
 // read makes keys of rows.

@@ -267,7 +267,7 @@ func schedule(t *testing.T, p *place, algorithm string) {
 	if old = p.rows()[0]; old.State != auth.KeyRemoved || old.Secret != nil || old.Sealed {
 		t.Errorf("row = %+v", old)
 	}
-	if got := r.Accepted(old.ID, true); got != nil {
+	if got := accepts(t, r, old.ID, true); got != nil {
 		t.Errorf("accepted for the removed key's kid: %v", got)
 	}
 	// The next one is due by now, and each change is told once.
@@ -444,7 +444,7 @@ func switchAndBack(t *testing.T, p *place, o keyring.Options) {
 		}
 	}
 	sameKeys(t, r)
-	if got := r.Accepted("", false); len(got) != 1 {
+	if got := accepts(t, r, "", false); len(got) != 1 {
 		t.Errorf("accepted: %v", got)
 	}
 }
@@ -839,7 +839,7 @@ func TestUnknownKid(t *testing.T) {
 		"", "x", "k1", "hs256-0123456789abcdef", "eddsa-", "eddsa-0123456789abcde", "eddsa-0123456789abcdeg",
 		"eddsa-0123456789ABCDEF", "EdDSA-0123456789abcdef", "es256-0123456789abcdef0", "../../eddsa-0123456789abcdef",
 	} {
-		if got := r.Accepted(kid, true); len(got) != 0 {
+		if got := accepts(t, r, kid, true); len(got) != 0 {
 			t.Errorf("Accepted(%q) = %v", kid, got)
 		}
 	}
@@ -851,7 +851,7 @@ func TestUnknownKid(t *testing.T) {
 	for i := range 16 {
 		done.Go(func() {
 			for j := range 50 {
-				if got := r.Accepted(fmt.Sprintf("eddsa-%016x", i*1000+j), true); len(got) != 0 {
+				if got := accepts(t, r, fmt.Sprintf("eddsa-%016x", i*1000+j), true); len(got) != 0 {
 					t.Errorf("accepted: %v", got)
 				}
 			}
@@ -890,6 +890,92 @@ func TestUnknownKidAtOnce(t *testing.T) {
 			t.Errorf("%d reads, want 1", n)
 		}
 	})
+}
+
+// Where the rows cannot be read, nobody can say that a kid of our form is none of
+// ours: that is Unavailable, and no more reads than at other times. What the ring
+// knows goes on, and what was read and is not there is refused.
+func TestUnknownKidUnread(t *testing.T) {
+	everywhere(t, func(t *testing.T, p *place) {
+		o := p.turning(token.EdDSA, 0)
+		var away atomic.Bool
+		r, err := keyring.Open(t.Context(), failing{counting{p.store, &reads}, &away}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		published, err := keyring.Rotate(t.Context(), p.store, o, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ours := p.mint(r.Signing())
+		invented, next := "eddsa-0123456789abcdef", published.ID
+		unavailable := func(kid string) {
+			t.Helper()
+			if keys, err := r.Accepted(kid, true); !auth.IsKind(err, auth.Unavailable) || len(keys) != 0 {
+				t.Errorf("%s: %v, %v; want none and Unavailable", kid, keys, err)
+			}
+		}
+		away.Store(true)
+		reads.Store(0)
+		for range 3 {
+			unavailable(invented)
+			unavailable(next) // It may have been let sign.
+		}
+		if n := reads.Load(); n != 1 {
+			t.Errorf("%d reads, want 1", n)
+		}
+		for _, kid := range []string{"", "x", "hs256-0123456789abcdef", "eddsa-0123456789abcde"} {
+			if keys := accepts(t, r, kid, true); len(keys) != 0 {
+				t.Errorf("Accepted(%q) = %v", kid, keys)
+			}
+		}
+		if !p.accepts(r, ours) {
+			t.Error("a token of the key that is known is refused")
+		}
+
+		// Another node lets the next one sign; here it is read when that can be done.
+		if _, err := keyring.Rotate(t.Context(), p.store, o, true); err != nil {
+			t.Fatal(err)
+		}
+		signed := p.mint(p.ring(o).Signing())
+		if _, err := token.Parse(signed, r, p.clock.now()); !auth.IsKind(err, auth.Unavailable) {
+			t.Errorf("a token of the next key: %v", err)
+		}
+		away.Store(false)
+		if err := r.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !p.accepts(r, signed) {
+			t.Error("a token of the next key is refused")
+		}
+		if keys := accepts(t, r, invented, true); len(keys) != 0 {
+			t.Errorf("an invented kid: %v", keys)
+		}
+	})
+}
+
+// failing is a store whose keys cannot be read while it is away.
+type failing struct {
+	counting
+	away *atomic.Bool
+}
+
+func (f failing) Read() auth.Reader { return failingReader{f.counting.Read(), f.away} }
+
+type failingReader struct {
+	auth.Reader
+	away *atomic.Bool
+}
+
+func (f failingReader) Keys(ctx context.Context) ([]auth.Key, error) {
+	keys, err := f.Reader.Keys(ctx)
+	if f.away.Load() {
+		return nil, errors.New("the connection is gone")
+	}
+	return keys, err
 }
 
 func TestRingMAC(t *testing.T) {

@@ -216,21 +216,24 @@ func (o Options) find(rows []auth.Key, id string, outside ...[]byte) (token.Key,
 // before its time. Any other kid is ignored, as the real stack ignores it, and
 // the token is tried like one without: with the HS256 keys, the signing one
 // first. Our own HS256 tokens bear none.
-func (r *Ring) Accepted(kid string, hasKID bool) []token.Key {
+//
+// An error, of kind Unavailable, says that the rows could not be read in which a
+// key of this id may be by now: that such a token is no good nobody can say.
+func (r *Ring) Accepted(kid string, hasKID bool) (keys []token.Key, err error) {
 	s := r.current()
 	if !hasKID {
-		return s.plain
+		return s.plain, nil
 	}
 	keys, known := s.named[kid]
 	if known && keys == nil && s.pending[kid] || !known && mayBeOurs(kid) {
 		// It may be signing by now.
-		s = r.lookUp(kid)
+		s, err = r.lookUp(kid)
 		keys, known = s.named[kid]
 	}
 	if !known {
-		return s.plain
+		return s.plain, err
 	}
-	return keys
+	return keys, err
 }
 
 // mayBeOurs reports whether a kid looks like the id of an asymmetric key that

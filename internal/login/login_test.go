@@ -25,9 +25,9 @@ import (
 
 type ring struct{ key token.Key }
 
-func (r ring) Accepted(string, bool) []token.Key { return []token.Key{r.key} }
-func (r ring) Signing() token.Key                { return r.key }
-func (r ring) AcceptsForeign() bool              { return true }
+func (r ring) Accepted(string, bool) ([]token.Key, error) { return []token.Key{r.key}, nil }
+func (r ring) Signing() token.Key                         { return r.key }
+func (r ring) AcceptsForeign() bool                       { return true }
 
 // door is the acts of signing in on a real SQLite, and one user.
 type door struct {

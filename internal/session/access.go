@@ -15,7 +15,7 @@ import (
 // of a revoked one what became of its user.
 //
 // Errors are of kind TokenNotValid: the codes of SimpleJWT's exceptions, or
-// CodeUserNotFound and CodeUserInactive.
+// CodeUserNotFound and CodeUserInactive; and Unavailable where it cannot be told.
 func (s *Service) Authenticate(ctx context.Context, raw string) (Access, error) {
 	claims, err := s.parse(raw, token.Access)
 	if err != nil {
@@ -155,8 +155,12 @@ func (s *Service) parse(raw string, want ...string) (token.Claims, error) {
 		return claims, auth.TokenRefused(auth.RefusedForged)
 	case errors.Is(err, token.ErrExpired):
 		return claims, auth.TokenRefused(auth.RefusedExpired)
-	default:
+	case errors.Is(err, token.ErrInvalid):
 		return claims, auth.TokenError(auth.CodeTokenInvalid)
+	default:
+		// The ring's: 401 would sign out whoever has a token of a key that this
+		// node has not read yet.
+		return claims, err
 	}
 }
 

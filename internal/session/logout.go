@@ -80,7 +80,10 @@ func (s *Service) revoke(ctx context.Context, r auth.Revoking) (int, error) {
 // not good, or that of the new session, is nobody's.
 func (s *Service) Replace(ctx context.Context, raw, newSession string, c auth.Client) error {
 	claims, err := s.parseRefresh(raw)
-	if err != nil || claims.SessionID == "" || claims.SessionID == newSession {
+	switch {
+	case err != nil && !auth.IsKind(err, auth.TokenNotValid):
+		return err
+	case err != nil || claims.SessionID == "" || claims.SessionID == newSession:
 		return nil //nolint:nilerr // See above.
 	}
 	_, err = s.revoke(ctx, auth.Revoking{

@@ -162,6 +162,14 @@ func TestReplace(t *testing.T) {
 			t.Errorf("%d adoptions, want none", n)
 		}
 	})
+	t.Run("of a key that cannot be read", func(t *testing.T) {
+		h := newHouse(t, session.Strict)
+		opened := h.open()
+		h.Ring = ring{token.NewHS256("k", []byte("another key of thirty-two bytes or more")), false, &auth.Error{Kind: auth.Unavailable}}
+		if err := h.Replace(t.Context(), opened.Refresh, token.NewSessionID(h.clock.Now()), laptop); !auth.IsKind(err, auth.Unavailable) {
+			t.Errorf("%v, want the ring's error", err)
+		}
+	})
 	t.Run("no database", func(t *testing.T) {
 		h := newHouse(t, session.Strict)
 		all := h.openInOrder(2)
@@ -173,4 +181,28 @@ func TestReplace(t *testing.T) {
 		h.Store = h.store
 		h.alive("ended by a commit that nobody was told of", all[0], false)
 	})
+}
+
+// A token of a key that could not be read is not refused: who holds it would sign
+// in again, and it may be good.
+func TestUnreadKeys(t *testing.T) {
+	h := newHouse(t, session.Strict)
+	opened := h.open()
+	access := h.access(opened.Access)
+	known := h.Ring
+	away := &auth.Error{Kind: auth.Unavailable, Code: auth.CodeKeysUnread}
+	h.Ring = ring{token.NewHS256("k", []byte("another key of thirty-two bytes or more")), true, away}
+	for what, act := range map[string]func() error{
+		"authenticate": func() error { _, err := h.Authenticate(t.Context(), opened.Access); return err },
+		"verify":       func() error { return h.Verify(t.Context(), opened.Refresh) },
+		"refresh":      func() error { _, err := h.refresh(opened.Refresh); return err },
+		"logout":       func() error { return h.Logout(t.Context(), access, opened.Refresh, laptop) },
+	} {
+		if err := act(); !errors.Is(err, away) {
+			t.Errorf("%s: %v, want %v", what, err, away)
+		}
+	}
+	wants(t, "what is no token", h.Verify(t.Context(), "x"), auth.CodeTokenInvalid)
+	h.Ring = known
+	h.alive("the session", opened, true)
 }

@@ -30,15 +30,17 @@ func (c *clock) Now() time.Time           { return time.UnixMicro(c.us.Load()).U
 func (c *clock) Advance(d time.Duration)  { c.us.Add(d.Microseconds()) }
 func (c *clock) at(d time.Duration) int64 { return c.Now().Add(d).Unix() }
 
-// ring is one HS256 key, which the operator may have brought.
+// ring is one HS256 key, which the operator may have brought. err is why there
+// may be others.
 type ring struct {
 	key     token.Key
 	foreign bool
+	err     error
 }
 
-func (r ring) Accepted(string, bool) []token.Key { return []token.Key{r.key} }
-func (r ring) Signing() token.Key                { return r.key }
-func (r ring) AcceptsForeign() bool              { return r.foreign }
+func (r ring) Accepted(string, bool) ([]token.Key, error) { return []token.Key{r.key}, r.err }
+func (r ring) Signing() token.Key                         { return r.key }
+func (r ring) AcceptsForeign() bool                       { return r.foreign }
 
 // house is a session service on a real SQLite with one user.
 type house struct {
@@ -69,7 +71,7 @@ func newHouse(t *testing.T, reuse session.Reuse) *house {
 	t.Cleanup(func() { _ = store.Close() })
 	h := &house{t: t, clock: c, store: store, key: token.NewHS256("k", []byte("an operator's key of thirty-two bytes or more"))}
 	h.Service = session.New(session.Options{
-		Store: store, Ring: ring{h.key, true}, Revoked: session.NewRevoked(store, c.Now, log, 0), Reuse: reuse,
+		Store: store, Ring: ring{h.key, true, nil}, Revoked: session.NewRevoked(store, c.Now, log, 0), Reuse: reuse,
 		AccessLifetime: accessLife, RefreshLifetime: refreshLife, SessionMax: sessionMax, Now: c.Now, Log: log,
 	})
 	if err := h.Revoked.Load(t.Context()); err != nil {
@@ -132,7 +134,7 @@ func (h *house) mustRefresh(raw string) session.Tokens {
 
 func (h *house) claims(raw string) token.Claims {
 	h.t.Helper()
-	c, err := token.Parse(raw, ring{h.key, true}, h.clock.Now())
+	c, err := token.Parse(raw, ring{h.key, true, nil}, h.clock.Now())
 	if err != nil {
 		h.t.Fatalf("parse: %v", err)
 	}
@@ -488,7 +490,7 @@ func TestDjangoMinted(t *testing.T) {
 	})
 	t.Run("not without the operator's key", func(t *testing.T) {
 		h := newHouse(t, session.Strict)
-		h.Ring = ring{h.key, false}
+		h.Ring = ring{h.key, false, nil}
 		for _, typ := range []string{token.Access, token.Refresh} {
 			wants(t, typ, h.Verify(ctx, h.djangoToken(typ, token.NewID(), h.clock.at(0), h.clock.at(time.Hour))), auth.CodeTokenInvalid)
 		}

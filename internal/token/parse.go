@@ -27,21 +27,22 @@ type Keys interface {
 	// 8725, section 3.10). The caller does not change the slice. Parse uses
 	// only those whose algorithm is that of the token's header, and an
 	// asymmetric one only if kid is its id, so neither the token's kid nor its
-	// alg can choose how a key is used.
-	Accepted(kid string, hasKID bool) []Key
+	// alg can choose how a key is used. An error says that there may be others.
+	Accepted(kid string, hasKID bool) ([]Key, error)
 }
 
 // Parse verifies the signature of a token and its times at now: exp, iat and
-// nbf. What the token is for, Claims.Check tells. The error is ErrInvalid.
+// nbf. What the token is for, Claims.Check tells. The error is ErrInvalid, or
+// that of keys where none of those that they gave has made the signature.
 func Parse(token string, keys Keys, now time.Time) (Claims, error) {
 	return Names{}.Parse(token, keys, now)
 }
 
 // Parse is Parse, and demands the names.
 func (n Names) Parse(token string, keys Keys, now time.Time) (Claims, error) {
-	payload, ok := verify(token, keys)
-	if !ok {
-		return Claims{}, ErrForged
+	payload, err := verify(token, keys)
+	if err != nil {
+		return Claims{}, err
 	}
 	c, ok := quick(payload)
 	if !ok || c.SessionID == "" && n.Foreign.renamed() {
@@ -73,37 +74,47 @@ func (n Names) Parse(token string, keys Keys, now time.Time) (Claims, error) {
 
 // verify checks the form, the header and the signature of a token and gives
 // its decoded payload, which may be anything.
-func verify(token string, keys Keys) (payload string, ok bool) {
+func verify(token string, keys Keys) (payload string, err error) {
 	// The length first: nothing below costs more than a few times maxLength.
 	// Then the line ends, which Go's decoder would skip (one token would have
 	// many spellings); every other byte outside base64url it refuses.
 	if len(token) > maxLength || strings.IndexByte(token, '\n') >= 0 || strings.IndexByte(token, '\r') >= 0 {
-		return "", false
+		return "", ErrForged
 	}
 	first := strings.IndexByte(token, '.')
 	last := strings.LastIndexByte(token, '.')
 	if first == last || strings.IndexByte(token[first+1:last], '.') >= 0 {
-		return "", false // Not three parts.
+		return "", ErrForged // Not three parts.
 	}
 	h, ok := readHeader(token[:first])
 	if !ok {
-		return "", false
+		return "", ErrForged
 	}
 	var signatureBuffer [64]byte
 	signature, ok := decode(signatureBuffer[:0], token[last+1:])
-	if !ok || !signed(token[:last], signature, h, keys) {
-		return "", false
+	if !ok {
+		return "", ErrForged
+	}
+	accepted, err := keys.Accepted(h.kid, h.hasKID)
+	if !signed(token[:last], signature, h, accepted) {
+		if err != nil {
+			return "", err
+		}
+		return "", ErrForged
 	}
 	var payloadBuffer [512]byte
 	p, ok := decode(payloadBuffer[:0], token[first+1:last])
-	return string(p), ok
+	if !ok {
+		return "", ErrForged
+	}
+	return string(p), nil
 }
 
 // signed reports whether one of the accepted keys made the signature. The
 // algorithm is the key's; the header only has to agree, byte for byte. So has
 // the kid of an asymmetric key: there is no trying of one key after another.
-func signed(input string, signature []byte, h header, keys Keys) bool {
-	for _, k := range keys.Accepted(h.kid, h.hasKID) {
+func signed(input string, signature []byte, h header, accepted []Key) bool {
+	for _, k := range accepted {
 		if k.algorithm != h.algorithm || k.pair != nil && (!h.hasKID || h.kid != k.id) {
 			continue
 		}

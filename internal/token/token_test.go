@@ -26,7 +26,7 @@ var (
 // ring is the simplest key ring: whatever the kid, these keys.
 type ring []Key
 
-func (r ring) Accepted(string, bool) []Key { return r }
+func (r ring) Accepted(string, bool) ([]Key, error) { return r, nil }
 
 func testKeys() ring { return ring{NewHS256("k1", testSecret)} }
 
@@ -556,11 +556,11 @@ func TestKnownHeaders(t *testing.T) {
 // algorithm that is not HS256.
 type byKid map[string]Key
 
-func (r byKid) Accepted(kid string, hasKID bool) []Key {
+func (r byKid) Accepted(kid string, hasKID bool) ([]Key, error) {
 	if k, ok := r[kid]; ok && hasKID {
-		return []Key{k}
+		return []Key{k}, nil
 	}
-	return nil
+	return nil, nil
 }
 
 // ASVS 9.1.3
@@ -595,6 +595,32 @@ func TestKid(t *testing.T) {
 	}
 	if _, err := Parse(forge(other, plainHeader, goodPayload), ring{}, testNow); !errors.Is(err, ErrInvalid) {
 		t.Errorf("a ring without keys: %v", err)
+	}
+}
+
+// unsure is a ring that knows of no more keys than its own, and says so.
+type unsure struct{ ring }
+
+var errUnsure = errors.New("there may be others")
+
+func (r unsure) Accepted(string, bool) ([]Key, error) { return r.ring, errUnsure }
+
+// Where there may be other keys, a token of none that is known is not called
+// forged; what cannot be a token is.
+func TestUnsureKeys(t *testing.T) {
+	for _, tt := range []struct {
+		name, token string
+		want        error
+	}{
+		{"a key that is known", forge(testSecret, plainHeader, goodPayload), nil},
+		{"another key", forge([]byte("x"), `{"alg":"HS256","kid":"a"}`, goodPayload), errUnsure},
+		{"two parts", "a.b", ErrForged},
+		{"no header", forge(testSecret, "[]", goodPayload), ErrForged},
+		{"a signature with padding", forge(testSecret, plainHeader, goodPayload) + "=", ErrForged},
+	} {
+		if _, err := Parse(tt.token, unsure{testKeys()}, testNow); !errors.Is(err, tt.want) || errors.Is(err, ErrInvalid) != (tt.want == ErrForged) {
+			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
+		}
 	}
 }
 
@@ -670,8 +696,8 @@ func nextInAlphabet(part string) string {
 // ASVS 9.1.1
 func TestSignatureFirst(t *testing.T) {
 	for _, payload := range []string{goodPayload, `{"exp":1}`, `[`, "\xff"} {
-		if p, ok := verify(forge([]byte("x"), plainHeader, payload), testKeys()); ok || p != "" {
-			t.Errorf("a payload came out of a token that nobody signed: %q", p)
+		if p, err := verify(forge([]byte("x"), plainHeader, payload), testKeys()); err != ErrForged || p != "" {
+			t.Errorf("a payload came out of a token that nobody signed: %q, %v", p, err)
 		}
 	}
 }
