@@ -285,8 +285,8 @@ func TestTampering(t *testing.T) {
 	} {
 		// The first link follows nothing, and is hashed like the others.
 		for _, seq := range []int{1, 2} {
-			tests = append(tests, tampering{fmt.Sprintf("audit_links.%s of link %d", column, seq),
-				[]string{fmt.Sprintf("UPDATE audit_links SET %s = %s WHERE seq = %d", column, value, seq)}, []string{chain.Changed}, "link"})
+			change := fmt.Sprintf("UPDATE audit_links SET %s = %s WHERE seq = %d", column, value, seq)
+			tests = append(tests, tampering{fmt.Sprintf("audit_links.%s of link %d", column, seq), []string{change}, []string{chain.Changed}, "link"})
 		}
 	}
 	for _, column := range []string{"begun_at", "events", "head_seq", "sealed_at", "anchor_seq", "anchored_at", "accepted_seq", "accepted_at", "verified_at", "verified_seq", "problems"} {
