@@ -298,6 +298,31 @@ func TestChecks(t *testing.T) {
 // holes are parameters that nobody filled in.
 var holes = regexp.MustCompile(`\{[a-z]+\}`)
 
+// TestListenPlain: a proxy on this machine protects what it alone can reach.
+// Naming it, as proxy-unknown asks for, takes nothing away.
+func TestListenPlain(t *testing.T) {
+	for _, c := range []struct {
+		listen, trusted string
+		want            Severity
+	}{
+		{":8000", "", Error},
+		{":8000", "127.0.0.1", Error},
+		{"0.0.0.0:8000", "127.0.0.1,::1", Error},
+		{"10.0.0.7:8000", "127.0.0.0/8", Error},
+		{":8000", "10.1.2.3", OK},
+		{":8000", "127.0.0.1,10.1.2.0/24", OK},
+		{":8000", "0.0.0.0/0", OK}, // proxy-anybody is there
+		{":8000", "::/0", OK},
+		{"127.0.0.1:8000", "", OK},
+		{"127.0.0.1:8000", "127.0.0.1", OK},
+	} {
+		f := &Facts{Config: load(t, nil, "LATCHKEY_LISTEN="+c.listen, "LATCHKEY_PROXY_TRUSTED="+c.trusted), Now: today, Database: Database{None: true}}
+		if got := byID(Judge(f))["listen-plain"]; got.Severity != c.want {
+			t.Errorf("%s behind %q: %+v, want %s", c.listen, c.trusted, got, c.want)
+		}
+	}
+}
+
 // TestHealthy: of a healthy server nothing is said but what is well.
 func TestHealthy(t *testing.T) {
 	for _, engine := range []string{"sqlite", "postgres"} {

@@ -3,6 +3,8 @@ package doctor
 import (
 	"crypto/ecdsa"
 	"crypto/rsa"
+	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,12 +16,13 @@ const certificateNotice = 21 * day
 var networkChecks = []check{
 	{
 		id: "listen-plain", severity: Error, title: "Whether passwords cross the network in the clear",
-		what: "The server listens on {listen} by plain HTTP, and no proxy is named.",
-		why:  "Whoever is on the way reads passwords and tokens.",
+		what: "The server listens on {listen} by plain HTTP, and no proxy on another machine is named.",
+		why:  "Whoever is on the way reads passwords and tokens; a proxy on this machine can be gone round.",
 		mend: "Give it a certificate (tls.cert and tls.key), or listen on 127.0.0.1 behind a proxy that has one and name that proxy.",
 		do:   "LATCHKEY_LISTEN=127.0.0.1:8000",
 		judge: func(f *Facts) answer {
-			return when(public(f.Config.Listen) && f.Config.TLS.Cert == "" && len(f.Config.Proxy.Trusted) == 0, "listen", f.Config.Listen)
+			return when(public(f.Config.Listen) && f.Config.TLS.Cert == "" && !slices.ContainsFunc(f.Config.Proxy.Trusted, elsewhere),
+				"listen", f.Config.Listen)
 		},
 	},
 	{
@@ -281,6 +284,14 @@ func origins(f *Facts, here bool) answer {
 		}
 	}
 	return when(len(list) > 0, "value", few(list))
+}
+
+// elsewhere reports whether a network is not this machine's alone.
+func elsewhere(p netip.Prefix) bool {
+	if p.Addr().Is4() {
+		return !p.Addr().IsLoopback() || p.Bits() < 8
+	}
+	return !p.Addr().IsLoopback() || p.Bits() < 128
 }
 
 // date is as ISO 8601 has it, which every language reads.

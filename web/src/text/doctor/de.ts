@@ -176,8 +176,8 @@ export const de: Record<string, FindingText> = {
   ],
 
   "listen-plain": [
-    "Der Server hört auf {listen} mit unverschlüsseltem HTTP, und kein Proxy ist genannt.",
-    "Wer auf dem Weg sitzt, liest Passwörter und Token.",
+    "Der Server hört auf {listen} mit unverschlüsseltem HTTP, und kein Proxy auf einer anderen Maschine ist genannt.",
+    "Wer auf dem Weg sitzt, liest Passwörter und Token; an einem Proxy auf dieser Maschine kommt man vorbei.",
     "Ein Zertifikat geben (tls.cert und tls.key), oder auf 127.0.0.1 hinter einem Proxy hören, der eines hat, und ihn nennen.",
   ],
   "public-url-plain": [
