@@ -12,9 +12,12 @@ import (
 	"maps"
 	"math/big"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -56,13 +59,14 @@ func healthy(t *testing.T, engine string) *Facts {
 	f := &Facts{
 		Now: today, Running: true, Hash: 60 * time.Millisecond,
 		Machine: Machine{Memory: 2 << 30, OpenFiles: 65536, Threads: 2, Quota: 2},
-		Secrets: []File{{"/etc/latchkey/key", 0o400}},
+		Secrets: []File{{Path: "/etc/latchkey/key", Mode: 0o400}, {Path: "/run/secrets/seal", Mode: 0o440, Given: true}},
+		Server:  "latchkey",
 		TLS: Certificate{
 			Leaf: &x509.Certificate{
 				NotBefore: today.Add(-day), NotAfter: today.Add(80 * day), DNSNames: []string{"auth.example.com"},
 				PublicKey: &ecdsa.PublicKey{Curve: elliptic.P256()},
 			},
-			KeyMode: 0o640,
+			Key: &File{Path: "/etc/latchkey/key.pem", Mode: 0o640},
 		},
 		Filter: Filter{Made: today.Add(-30 * day)},
 		Database: Database{
@@ -131,6 +135,7 @@ func provocations(t *testing.T) map[string]provocation {
 		"keys-unsealed-file":     both(func(f *Facts) { f.Database.Keys[0].Sealed = false }),
 		"seal-key-weak":          env("LATCHKEY_KEYS_SEAL_KEY=" + base64.StdEncoding.EncodeToString([]byte("correct horse battery staple 123"))),
 		"secret-file-open":       both(func(f *Facts) { f.Secrets[0].Mode = 0o644 }),
+		"secret-mount-open":      both(func(f *Facts) { f.Secrets[1].Mode = 0o444 }),
 		"service-keys-old":       both(func(f *Facts) { f.Database.ServiceKeys[0].CreatedAt = today.Add(-400 * day) }),
 		"database-password-flag": on("postgres", func(f *Facts) { f.Config = load(t, map[string]string{"database": "postgres://u:p@h/d"}) }),
 
@@ -187,13 +192,13 @@ func provocations(t *testing.T) map[string]provocation {
 		"tls-certificate-expiring": both(func(f *Facts) { f.TLS.Leaf.NotAfter = today.Add(20 * day) }),
 		"tls-certificate-name":     both(func(f *Facts) { f.TLS.Leaf.DNSNames = []string{"example.com"} }),
 		"tls-key-weak":             both(func(f *Facts) { f.TLS.Leaf.PublicKey = &weak.PublicKey }),
-		"tls-key-open":             both(func(f *Facts) { f.TLS.KeyMode = 0o644 }),
+		"tls-key-open":             both(func(f *Facts) { f.TLS.Key.Mode = 0o644 }),
 
 		"database-unreachable": both(func(f *Facts) { f.Database = Database{Problem: "connection refused"} }),
 		"schema-newer":         both(func(f *Facts) { f.Database.Condition.Schema = 6 }),
 		"schema-older":         both(func(f *Facts) { f.Database.Condition.Schema = 4 }),
 		"sqlite-unsynced":      both(func(f *Facts) { f.Database.Condition.SQLite.JournalMode = "delete" }),
-		"data-open":            both(func(f *Facts) { f.Folder.Open = []File{{"/var/lib/latchkey", 0o755}} }),
+		"data-open":            both(func(f *Facts) { f.Folder.Open = []File{{Path: "/var/lib/latchkey", Mode: 0o755}} }),
 		"data-network":         both(func(f *Facts) { f.Folder.Kind = "nfs" }),
 		"data-temporary":       both(func(f *Facts) { f.Folder.Kind = "tmpfs" }),
 		"data-container":       both(func(f *Facts) { f.Folder.Kind = "overlay" }),
@@ -320,6 +325,91 @@ func TestListenPlain(t *testing.T) {
 		if got := byID(Judge(f))["listen-plain"]; got.Severity != c.want {
 			t.Errorf("%s behind %q: %+v, want %s", c.listen, c.trusted, got, c.want)
 		}
+	}
+}
+
+// TestSecretFiles: the command shuts others out of a file, and never the server.
+func TestSecretFiles(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("modes mean nothing here")
+	}
+	const quoted = "'/etc/the key'"
+	for name, c := range map[string]struct {
+		file File
+		want string
+	}{
+		"its own, or its group's":   {File{Path: "/etc/the key", Mode: 0o644}, "chmod o-rwx,g-w " + quoted},
+		"written by its group":      {File{Path: "/etc/the key", Mode: 0o660}, "chmod o-rwx,g-w " + quoted},
+		"read as everybody may":     {File{Path: "/etc/the key", Mode: 0o644, Stranger: true}, "chown latchkey " + quoted + " && chmod o-rwx,g-w " + quoted},
+		"closed":                    {File{Path: "/etc/the key", Mode: 0o640}, ""},
+		"given, and for everybody":  {File{Path: "/etc/the key", Mode: 0o444, Given: true, Stranger: true}, ""},
+		"given, written by a group": {File{Path: "/etc/the key", Mode: 0o460, Given: true}, ""},
+	} {
+		f := healthy(t, "sqlite")
+		f.Secrets = []File{c.file}
+		f.TLS.Key = &c.file
+		said := byID(Judge(f))
+		for _, id := range []string{"secret-file-open", "tls-key-open"} {
+			if got := said[id]; got.Do != c.want || (got.Severity == Error) != (c.want != "") {
+				t.Errorf("%s: %s says %+v, want %q", name, id, got, c.want)
+			}
+		}
+		if got := said["secret-mount-open"].Severity; (got == Notice) != (c.file.Given && c.file.Mode&0o007 != 0) {
+			t.Errorf("%s: secret-mount-open is %q", name, got)
+		}
+	}
+
+	// What it says is done: the file is closed and still the owner's to read.
+	path := filepath.Join(t.TempDir(), "the key")
+	if err := os.WriteFile(path, []byte(random(48)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o664); err != nil {
+		t.Fatal(err)
+	}
+	look := func() Finding {
+		return byID(Judge(Gather(t.Context(), Options{Config: load(t, nil, "LATCHKEY_SIGNING_KEY_FILE="+path), Running: true, Now: today})))["secret-file-open"]
+	}
+	got := look()
+	if out, err := exec.CommandContext(t.Context(), "sh", "-c", got.Do).CombinedOutput(); got.Severity != Error || err != nil {
+		t.Fatalf("%+v: %v %s", got, err, out)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("%q makes it %v, %v", got.Do, info.Mode(), err)
+	}
+	if got := look(); got.Severity != OK {
+		t.Errorf("afterwards %+v", got)
+	}
+}
+
+// TestStranger: who reads a file as everybody may is told from its owner and
+// its group.
+func TestStranger(t *testing.T) {
+	latchkey := account{uid: "990", name: "latchkey", groups: []string{"990", "44"}}
+	for name, c := range map[string]struct {
+		of       account
+		uid, gid string
+		want     bool
+	}{
+		"its own":               {latchkey, "990", "0", false},
+		"its group's":           {latchkey, "0", "44", false},
+		"root's":                {latchkey, "0", "0", true},
+		"somebody's":            {latchkey, "1000", "1000", true},
+		"root reads everything": {account{uid: "0"}, "1000", "1000", false},
+		"not known":             {latchkey, "", "", false},
+		"of whom, root's":       {account{name: "latchkey"}, "0", "0", true},
+		"of whom, its own":      {account{name: "latchkey"}, "990", "990", false},
+		"of whom, its group's":  {account{name: "latchkey"}, "0", "990", false},
+	} {
+		if got := c.of.stranger(c.uid, c.gid); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if a := whoServes(true, "12345"); a.uid != strconv.Itoa(os.Geteuid()) || a.name == "" {
+		t.Errorf("the server itself is %+v", a)
+	}
+	if a := whoServes(false, "12345"); a.uid != "12345" || a.name == "" {
+		t.Errorf("beside a database of 12345 it is %+v", a)
 	}
 }
 

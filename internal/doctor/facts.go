@@ -36,6 +36,7 @@ type Facts struct {
 	Machine  Machine
 	Folder   Folder
 	Secrets  []File // those that the configuration names
+	Server   string // the user that runs the server, as chown takes it
 	TLS      Certificate
 	Filter   Filter
 	Database Database
@@ -69,8 +70,9 @@ type Folder struct {
 	// Open are the files in it, and the folder itself, that others than the
 	// owner can get at.
 	Open []File
-	// RootOwned says that the database is root's: whoever serves it runs as root.
-	RootOwned bool
+	// Owner is the number of the user whose the database is, "" if not known:
+	// whoever serves it runs as that user.
+	Owner string
 	// Written is when the database was last written to.
 	Written time.Time
 	// Backup is when `latchkey backup` last made one; zero for never.
@@ -81,6 +83,12 @@ type Folder struct {
 type File struct {
 	Path string
 	Mode fs.FileMode
+	// Stranger says that the server is neither its owner nor of its group: it
+	// reads it as everybody may.
+	Stranger bool
+	// Given says that it is in memory and mounted read-only, as containers are
+	// given secrets: its mode is the mount's.
+	Given bool
 }
 
 // Certificate is what the server shows to browsers.
@@ -88,7 +96,7 @@ type Certificate struct {
 	// Problem says why it cannot be used; "" if it can, or there is none.
 	Problem string
 	Leaf    *x509.Certificate
-	KeyMode fs.FileMode
+	Key     *File // nil if there is none
 }
 
 // Database is what was found in it.
@@ -148,14 +156,15 @@ func Gather(ctx context.Context, o Options) *Facts {
 	f := &Facts{
 		Config: o.Config, Now: o.Now, Running: o.Running, ForwardedIgnored: o.ForwardedIgnored, Hash: o.Hash,
 		Machine: machine(),
-		Secrets: secretFiles(o.Config),
-		TLS:     certificate(o.Config.TLS),
 		Filter:  filter(o.Config.Password.Filter),
 	}
 	f.Machine.Threads = runtime.GOMAXPROCS(0)
 	if !o.Config.Database.IsPostgres() {
 		f.Folder = folder(o.Config.Data)
 	}
+	server := whoServes(o.Running, f.Folder.Owner)
+	f.Server = server.name
+	f.Secrets, f.TLS = secretFiles(o.Config, server), certificate(o.Config.TLS, server)
 	switch {
 	case o.Store != nil:
 		f.Database = ask(ctx, o)
@@ -268,20 +277,20 @@ func MeasureHash(ctx context.Context, tries int) time.Duration {
 
 // secretFiles are the files of secrets that the configuration names, and the
 // configuration's own if there is a secret in it.
-func secretFiles(c *config.Config) []File {
+func secretFiles(c *config.Config, server account) []File {
 	var out []File
 	for _, path := range []string{c.Signing.KeyFile, c.Keys.SealKeyFile, c.FileOfSecrets()} {
 		if path == "" {
 			continue
 		}
-		if info, err := os.Stat(path); err == nil && runtime.GOOS != "windows" {
-			out = append(out, File{path, info.Mode().Perm()})
+		if file := server.secret(path); file != nil {
+			out = append(out, *file)
 		}
 	}
 	return out
 }
 
-func certificate(t config.TLS) (c Certificate) {
+func certificate(t config.TLS, server account) (c Certificate) {
 	if t.Cert == "" {
 		return c
 	}
@@ -295,9 +304,7 @@ func certificate(t config.TLS) (c Certificate) {
 	if err != nil {
 		c.Problem = line(err.Error())
 	}
-	if info, err := os.Stat(t.Key); err == nil && runtime.GOOS != "windows" {
-		c.KeyMode = info.Mode().Perm()
-	}
+	c.Key = server.secret(t.Key)
 	return c
 }
 
@@ -313,7 +320,7 @@ func folder(path string) Folder {
 	f.Kind, f.Free, f.Size = fileSystem(path)
 	note := func(path string, info fs.FileInfo) {
 		if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-			f.Open = append(f.Open, File{path, info.Mode().Perm()})
+			f.Open = append(f.Open, File{Path: path, Mode: info.Mode().Perm()})
 		}
 	}
 	note(path, info)
@@ -325,7 +332,7 @@ func folder(path string) Folder {
 		if info, err := e.Info(); err == nil && holdsSecrets(e.Name()) {
 			note(filepath.Join(path, e.Name()), info)
 			if e.Name() == databaseName {
-				f.RootOwned = ownedByRoot(info)
+				f.Owner, _ = owners(info)
 			}
 			if strings.HasPrefix(e.Name(), databaseName) && info.ModTime().After(f.Written) {
 				f.Written = info.ModTime()

@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -149,10 +150,25 @@ var keyChecks = []check{
 		id: "secret-file-open", severity: Error, title: "The modes of the files that hold secrets",
 		what: "Others on this machine can read or change {files}.",
 		why:  "The file holds a secret that opens everything.",
-		mend: "Leave it to the user that runs Latchkey.",
-		do:   "chmod 600 {paths}",
+		mend: "Leave it to the user that runs Latchkey, and its group at most. What is mounted read-only gets its mode where it comes from.",
+		do:   "{give}chmod o-rwx,g-w {paths}",
 		judge: func(f *Facts) answer {
-			return opened(f.Secrets, 0o027)
+			return openedSecrets(f, f.Secrets)
+		},
+	},
+	{
+		id: "secret-mount-open", severity: Notice, title: "The modes of the secrets that the container is given",
+		what: "Every user in this container can read {files}.",
+		why:  "Whatever else runs here, under whichever user, has a secret that opens everything.",
+		mend: "Let the mount give it to the server's group alone: defaultMode and fsGroup in Kubernetes, mode and gid of the secret in a Compose file.",
+		do:   "defaultMode: 0440",
+		judge: func(f *Facts) answer {
+			files := f.Secrets
+			if f.TLS.Key != nil {
+				files = append(slices.Clip(files), *f.TLS.Key)
+			}
+			files = slices.DeleteFunc(slices.Clone(files), func(file File) bool { return !file.Given })
+			return opened(files, 0o007)
 		},
 	},
 	{
@@ -264,6 +280,29 @@ func opened(files []File, bits fs.FileMode) answer {
 		}
 	}
 	return when(len(names) > 0, "files", few(names), "paths", strings.Join(paths, " "))
+}
+
+// openedSecrets is opened for files that the server must go on reading: first it
+// is given those that it reads as everybody may. Those that a container is given
+// are judged by secret-mount-open.
+func openedSecrets(f *Facts, files []File) answer {
+	const bits = 0o027
+	files = slices.DeleteFunc(slices.Clone(files), func(file File) bool { return file.Given })
+	a := opened(files, bits)
+	if a.state != bad {
+		return a
+	}
+	give := ""
+	for _, file := range files {
+		if file.Stranger && file.Mode&bits != 0 {
+			give += " " + shell(file.Path)
+		}
+	}
+	if give != "" {
+		give = "chown " + shell(f.Server) + give + " && "
+	}
+	a.params["give"] = give
+	return a
 }
 
 // shell quotes a path for a POSIX shell where that is needed.

@@ -106,7 +106,17 @@ func fileSystem(path string) (kind string, free, size int64) {
 	return kind, int64(s.Bavail) * block, int64(s.Blocks) * block
 }
 
-func ownedByRoot(info fs.FileInfo) bool {
-	s, ok := info.Sys().(*syscall.Stat_t)
-	return ok && s.Uid == 0
+// given reports whether a file is in memory and mounted read-only.
+func given(path string) bool {
+	const readOnly = 0x1 // ST_RDONLY
+	var s syscall.Statfs_t
+	return syscall.Statfs(path, &s) == nil && kinds[int64(uint32(s.Type))] == "tmpfs" && s.Flags&readOnly != 0
+}
+
+// owners gives the numbers of a file's user and group, "" if not known.
+func owners(info fs.FileInfo) (uid, gid string) {
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		return strconv.FormatUint(uint64(s.Uid), 10), strconv.FormatUint(uint64(s.Gid), 10)
+	}
+	return "", ""
 }

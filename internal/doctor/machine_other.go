@@ -13,4 +13,6 @@ func machine() Machine { return Machine{Root: os.Geteuid() == 0} }
 
 func fileSystem(string) (kind string, free, size int64) { return "", 0, 0 }
 
-func ownedByRoot(fs.FileInfo) bool { return false }
+func given(string) bool { return false }
+
+func owners(fs.FileInfo) (uid, gid string) { return "", "" }

@@ -260,13 +260,13 @@ var networkChecks = []check{
 		id: "tls-key-open", severity: Error, title: "The mode of the certificate's key file",
 		what: "Others on this machine can read or change {files}.",
 		why:  "With the key one can pass for this server.",
-		mend: "Leave it to the user that runs Latchkey, and its group at most.",
-		do:   "chmod o-rwx,g-w {paths}",
+		mend: "Leave it to the user that runs Latchkey, and its group at most. What is mounted read-only gets its mode where it comes from.",
+		do:   "{give}chmod o-rwx,g-w {paths}",
 		judge: func(f *Facts) answer {
-			if f.Config.TLS.Key == "" || f.TLS.KeyMode == 0 {
+			if f.TLS.Key == nil {
 				return skip()
 			}
-			return opened([]File{{f.Config.TLS.Key, f.TLS.KeyMode}}, 0o027)
+			return openedSecrets(f, []File{*f.TLS.Key})
 		},
 	},
 }

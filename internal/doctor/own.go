@@ -75,7 +75,7 @@ var machineChecks = []check{
 			if f.Folder.Written.IsZero() {
 				return skip()
 			}
-			return when(f.Folder.RootOwned)
+			return when(f.Folder.Owner == "0")
 		},
 	},
 	{

@@ -36,7 +36,12 @@ export const de: Record<string, FindingText> = {
   "secret-file-open": [
     "Andere auf dieser Maschine können {files} lesen oder ändern.",
     "In der Datei steht ein Geheimnis, das alles öffnet.",
-    "Sie dem Benutzer überlassen, unter dem Latchkey läuft.",
+    "Sie dem Benutzer überlassen, unter dem Latchkey läuft, und höchstens seiner Gruppe. Was nur lesbar eingehängt ist, bekommt seinen Modus dort, wo es herkommt.",
+  ],
+  "secret-mount-open": [
+    "Jeder Benutzer in diesem Container kann {files} lesen.",
+    "Was sonst hier läuft, unter welchem Benutzer auch immer, hat ein Geheimnis, das alles öffnet.",
+    "Beim Einhängen nur der Gruppe des Servers geben: defaultMode und fsGroup in Kubernetes, mode und gid des Geheimnisses in einer Compose-Datei.",
   ],
   "database-password-flag": [
     "Das Passwort der Datenbank steht in der Befehlszeile.",
@@ -258,7 +263,7 @@ export const de: Record<string, FindingText> = {
   "tls-key-open": [
     "Andere auf dieser Maschine können {files} lesen oder ändern.",
     "Mit dem Schlüssel kann man sich für diesen Server ausgeben.",
-    "Sie dem Benutzer überlassen, unter dem Latchkey läuft, und höchstens seiner Gruppe.",
+    "Sie dem Benutzer überlassen, unter dem Latchkey läuft, und höchstens seiner Gruppe. Was nur lesbar eingehängt ist, bekommt seinen Modus dort, wo es herkommt.",
   ],
 
   "database-unreachable": [
