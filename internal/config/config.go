@@ -109,7 +109,7 @@ type Password struct {
 	Unknown      Unknown  `key:"unknown" default:"accept" oneof:"accept refuse" help:"What happens to a new password when the filter or the range API cannot be asked. accept: it passes, and the log tells. refuse: 503, try again later."`
 	Words        []string `key:"words" default:"" help:"Words of your place beside ui.name and the host names: the company, its products. A password that is made of them or of the user's own names, with digits and signs around (acme2026!), is refused."`
 	AllowNumeric bool     `key:"allow_numeric" default:"false" help:"Whether a password may be digits alone. Django and the guide refuse it."`
-	Memory       int      `key:"memory" default:"0" range:"0-65536" help:"Memory in MiB that hashes at work may take together; a hash takes 19 or what the stored format asks. 0 chooses by the number of processors. Logins beyond it wait, then get 503."`
+	Memory       int      `key:"memory" default:"0" range:"0-65536" help:"Memory in MiB that hashes at work may take together; a hash takes 19 or what the stored format asks, and one that asks for more than all of it is computed alone. 0 chooses by the number of processors and what the container may have. Logins beyond it wait, then get 503."`
 }
 
 // Unknown is what happens to a password that could not be looked up.

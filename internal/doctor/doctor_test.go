@@ -238,7 +238,7 @@ func provocations(t *testing.T) map[string]provocation {
 
 		"hash-slow":         both(func(f *Facts) { f.Hash = 501 * time.Millisecond }),
 		"hash-fast":         both(func(f *Facts) { f.Hash = 24 * time.Millisecond }),
-		"memory-low":        both(func(f *Facts) { f.Machine.Memory = 128 << 20 }),
+		"memory-low":        both(func(f *Facts) { f.Machine.Limit = 82 << 20 }),
 		"root":              both(func(f *Facts) { f.Machine.Root = true }),
 		"open-files":        both(func(f *Facts) { f.Machine.OpenFiles = 1024 }),
 		"connections-files": both(func(f *Facts) { f.Machine.OpenFiles = 10_300 }),
@@ -410,6 +410,55 @@ func TestStranger(t *testing.T) {
 	}
 	if a := whoServes(false, "12345"); a.uid != "12345" || a.name == "" {
 		t.Errorf("beside a database of 12345 it is %+v", a)
+	}
+}
+
+// TestMemoryLow: what hashes take is what the server lets them take in such a
+// container, and the setting that is proposed is enough, or none is.
+func TestMemoryLow(t *testing.T) {
+	for name, c := range map[string]struct {
+		machine, limit int64 // MiB
+		setting        string
+		largest        int64 // MiB
+		budget, do     string
+	}{
+		"a machine":                        {2048, 0, "", 0, "", ""},
+		"a small machine":                  {200, 0, "", 0, "192", "LATCHKEY_PASSWORD_MEMORY=68"},
+		"a small container":                {16384, 200, "", 0, "", ""},
+		"a smaller one":                    {16384, 128, "", 0, "", ""},
+		"the smallest":                     {16384, 83, "", 0, "", ""},
+		"too small for one hash":           {16384, 82, "", 0, "19", ""},
+		"too small for half of it":         {16384, 100, "LATCHKEY_PASSWORD_MEMORY=50", 0, "50", "LATCHKEY_PASSWORD_MEMORY=19"},
+		"much is set":                      {16384, 256, "LATCHKEY_PASSWORD_MEMORY=250", 0, "250", "LATCHKEY_PASSWORD_MEMORY=96"},
+		"little is set":                    {16384, 100, "LATCHKEY_PASSWORD_MEMORY=20", 0, "", ""},
+		"Django's argon2":                  {16384, 128, "", 100, "100", ""},
+		"Django's argon2, and room for it": {16384, 164, "", 100, "", ""},
+	} {
+		f := healthy(t, "sqlite")
+		f.Machine.Memory, f.Machine.Limit, f.LargestHash = c.machine<<20, c.limit<<20, c.largest<<20
+		judge := func(setting string) Finding {
+			var env []string
+			if setting != "" {
+				env = append(env, setting)
+			}
+			f.Config = load(t, nil, env...)
+			return byID(Judge(f))["memory-low"]
+		}
+		got := judge(c.setting)
+		if (got.Severity == Error) != (c.budget != "") || got.Do != c.do || c.budget != "" && got.Params["budget"] != c.budget {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if got.Do != "" {
+			if got := judge(got.Do); got.Severity != OK {
+				t.Errorf("%s, mended: %+v", name, got)
+			}
+		}
+		if needs, err := strconv.ParseInt(got.Params["needs"], 10, 64); got.Severity == Error {
+			f.Machine.Memory, f.Machine.Limit = needs<<20, min(c.limit, 1)*needs<<20
+			if got := judge(c.setting); err != nil || got.Severity != OK {
+				t.Errorf("%s, with %d MiB: %+v", name, needs, got)
+			}
+		}
 	}
 }
 

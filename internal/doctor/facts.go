@@ -32,6 +32,9 @@ type Facts struct {
 	ForwardedIgnored bool
 	// Hash is how long a password takes to hash here; 0 if that was not measured.
 	Hash time.Duration
+	// LargestHash is the memory in bytes that the largest of the stored hashes
+	// takes, beside Latchkey's own.
+	LargestHash int64
 
 	Machine  Machine
 	Folder   Folder
@@ -44,8 +47,9 @@ type Facts struct {
 
 // Machine is what the process has to live on; 0 is not known.
 type Machine struct {
-	// Memory is the limit in bytes: the machine's, or less.
-	Memory int64
+	// Memory is the machine's in bytes, Limit what of it the process may have; 0
+	// for all.
+	Memory, Limit int64
 	// Swapping says that memory may be written to a disk.
 	Swapping bool
 	// OpenFiles is how many files and connections the process may have open.
@@ -136,10 +140,11 @@ type Options struct {
 	// yet.
 	Store   Store
 	Problem string
-	// Running, ForwardedIgnored and Hash are as in Facts.
+	// Running, ForwardedIgnored, Hash and LargestHash are as in Facts.
 	Running          bool
 	ForwardedIgnored bool
 	Hash             time.Duration
+	LargestHash      int64
 	// Formats are those counted earlier; CountFormats counts them now.
 	Formats      map[auth.PasswordFormat]int64
 	CountFormats bool
@@ -154,7 +159,7 @@ const maxAdmins = 100
 // cannot be found out is left out.
 func Gather(ctx context.Context, o Options) *Facts {
 	f := &Facts{
-		Config: o.Config, Now: o.Now, Running: o.Running, ForwardedIgnored: o.ForwardedIgnored, Hash: o.Hash,
+		Config: o.Config, Now: o.Now, Running: o.Running, ForwardedIgnored: o.ForwardedIgnored, Hash: o.Hash, LargestHash: o.LargestHash,
 		Machine: machine(),
 		Filter:  filter(o.Config.Password.Filter),
 	}

@@ -3,17 +3,19 @@ package doctor
 import (
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/latchkey-auth/latchkey/internal/cgroup"
 )
 
 func machine() Machine {
 	m := Machine{Root: os.Geteuid() == 0}
 	info := fields("/proc/meminfo")
 	m.Memory, m.Swapping = info["MemTotal"]<<10, info["SwapTotal"] > 0
-	limits(&m)
+	group := cgroup.Read()
+	m.Limit, m.Quota = group.Memory, group.Processors
 	var l syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) == nil {
 		m.OpenFiles = int64(min(l.Cur, 1<<62))
@@ -42,46 +44,6 @@ func fields(path string) map[string]int64 {
 		}
 	}
 	return out
-}
-
-// limits lowers what the machine has to what control groups (version 2) give to
-// this process: the least along the way up.
-func limits(m *Machine) {
-	text, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return
-	}
-	_, path, ok := strings.Cut(strings.TrimSpace(string(text)), "0::")
-	if !ok || strings.Contains(path, "\n") {
-		return
-	}
-	const root = "/sys/fs/cgroup"
-	for dir := filepath.Join(root, path); strings.HasPrefix(dir, root); dir = filepath.Dir(dir) {
-		if b, err := os.ReadFile(filepath.Join(dir, "memory.max")); err == nil {
-			if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && (m.Memory == 0 || n < m.Memory) {
-				m.Memory = n
-			}
-		}
-		if b, err := os.ReadFile(filepath.Join(dir, "cpu.max")); err == nil {
-			if q := quota(string(b)); q > 0 && (m.Quota == 0 || q < m.Quota) {
-				m.Quota = q
-			}
-		}
-	}
-}
-
-// quota reads "200000 100000", 2 processors; 0 for "max".
-func quota(text string) float64 {
-	words := strings.Fields(text)
-	if len(words) != 2 {
-		return 0
-	}
-	q, err1 := strconv.ParseFloat(words[0], 64)
-	period, err2 := strconv.ParseFloat(words[1], 64)
-	if err1 != nil || err2 != nil || period <= 0 {
-		return 0
-	}
-	return q / period
 }
 
 // kinds are the file systems that matter, by statfs(2)'s f_type.

@@ -13,8 +13,6 @@ const (
 	hashFast = 25 * time.Millisecond
 	// SlowHash is from when on sign-ins are too few.
 	SlowHash = 500 * time.Millisecond
-	// besides is the memory that a server needs beside its hashes.
-	besides = 64 << 20
 	// otherFiles is what the server keeps open beside connections of clients.
 	otherFiles = 128
 	// leastFiles is how many connections and files a server should be let open.
@@ -51,15 +49,25 @@ var machineChecks = []check{
 		id: "memory-low", severity: Error, title: "Whether there is memory for hashing",
 		what: "Hashes may take {budget} MiB together, and the process has {memory} MiB.",
 		why:  "In a rush of sign-ins the system ends the process.",
-		mend: "Give it more memory, or the hashes less.",
-		do:   "LATCHKEY_PASSWORD_MEMORY={fits}",
+		mend: "Give it {needs} MiB or more; or let the hashes take less, where that is enough.",
+		do:   "{setting}",
 		judge: func(f *Facts) answer {
-			if f.Machine.Memory == 0 {
+			memory := f.Machine.Memory
+			if f.Machine.Limit > 0 {
+				memory = min(memory, f.Machine.Limit)
+			}
+			if memory == 0 {
 				return skip()
 			}
-			budget := password.NewHasher(password.Options{Memory: int64(f.Config.Password.Memory) << 20}).Budget()
-			return when(budget+besides > f.Machine.Memory, "budget", mib(budget), "memory", mib(f.Machine.Memory),
-				"fits", mib(max((f.Machine.Memory-besides)/2, 1<<20)))
+			budget := func(set int64) int64 {
+				return password.NewHasher(password.Options{Memory: set, Limit: f.Machine.Limit}).Budget()
+			}
+			takes, less := max(budget(int64(f.Config.Password.Memory)<<20), f.LargestHash), budget(max((memory-password.Beside)/2, 1))
+			setting := ""
+			if max(less, f.LargestHash)+password.Beside <= memory {
+				setting = "LATCHKEY_PASSWORD_MEMORY=" + mib(less)
+			}
+			return when(takes+password.Beside > memory, "budget", mib(takes), "memory", mib(memory), "needs", mib(takes+password.Beside), "setting", setting)
 		},
 	},
 	{

@@ -50,15 +50,15 @@ func (s *Service) FollowHashes(ctx context.Context, log *slog.Logger) {
 
 // LookAtHashes looks once, and times the formats that are new.
 func (s *Service) LookAtHashes(ctx context.Context) error {
-	hashes, err := foreignHashes(ctx, s.Store.Read())
+	hashes, err := ForeignHashes(ctx, s.Store.Read())
 	if err != nil {
 		return fmt.Errorf("look for foreign hashes: %w", err)
 	}
 	return s.Hasher.Present(ctx, hashes)
 }
 
-// foreignHashes gives a few of each Costs.
-func foreignHashes(ctx context.Context, from auth.UserReader) ([]string, error) {
+// ForeignHashes gives a few of the stored hashes of each Costs.
+func ForeignHashes(ctx context.Context, from auth.UserReader) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookPatience)
 	defer cancel()
 	var found []string

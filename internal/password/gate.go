@@ -9,14 +9,16 @@ import (
 
 // gate lets work in, in order of arrival, while there is memory and a
 // processor for it. Strict order means that a large hash at the head holds up
-// small ones behind it; the other way round it would never get in.
+// small ones behind it; the other way round it would never get in. One that is
+// larger than all the memory gets in alone: to be refused for ever would be
+// worse than what it takes beyond, which is the least that it can be done with.
 type gate struct {
 	patience   time.Duration // how long one may wait
 	maxWaiting int
 
 	mu      sync.Mutex
 	total   int64 // bytes in all
-	memory  int64 // bytes free
+	memory  int64 // bytes free, below zero under a hash larger than total
 	threads int   // threads free
 	running int
 	waiting list.List // of *waiter
@@ -80,7 +82,9 @@ func (g *gate) leave(memory int64, threads int) {
 	g.admit()
 }
 
-func (g *gate) fits(w *waiter) bool { return w.memory <= g.memory && w.threads <= g.threads }
+func (g *gate) fits(w *waiter) bool {
+	return w.threads <= g.threads && (w.memory <= g.memory || g.running == 0)
+}
 
 func (g *gate) take(w *waiter) {
 	g.memory -= w.memory

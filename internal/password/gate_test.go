@@ -200,6 +200,74 @@ func TestLargestFits(t *testing.T) {
 	}
 }
 
+// TestLargerThanAll: a hash that takes more than the budget is at work alone,
+// and the budget holds for all others, before it and after it.
+func TestLargerThanAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := NewHasher(Options{Memory: 64 << 20, Concurrent: 8, Wait: time.Hour})
+		var running, memory, most int64
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		work := func(l load) {
+			wg.Go(func() {
+				err := h.work(t.Context(), l, func() {
+					mu.Lock()
+					running, memory = running+1, memory+l.memory
+					if most = max(most, memory); memory > 64<<20 && running > 1 {
+						t.Errorf("%d hashes take %d bytes", running, memory)
+					}
+					mu.Unlock()
+					time.Sleep(time.Second)
+					mu.Lock()
+					running, memory = running-1, memory-l.memory
+					mu.Unlock()
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		for i := range 24 {
+			if i%8 == 3 {
+				work(load{100 << 20, 8})
+			}
+			work(load{ownCost, 1})
+		}
+		if got := h.Stats(); got.Running != 3 || got.Memory != 3*ownCost {
+			t.Errorf("%+v, want three at work", got)
+		}
+		wg.Wait()
+		if got := h.Stats(); got != (Stats{}) || most != 100<<20 {
+			t.Errorf("afterwards %+v; %d bytes at most", got, most)
+		}
+	})
+}
+
+// TestBudget: hashes take half of what the program may have, if it is not more
+// than they need.
+func TestBudget(t *testing.T) {
+	for _, c := range []struct {
+		options Options
+		want    int64 // MiB
+	}{
+		{Options{Concurrent: 2}, 192},
+		{Options{Concurrent: 16}, 304},
+		{Options{Concurrent: 8, Limit: 128 << 20}, 64},
+		{Options{Concurrent: 8, Limit: 200 << 20}, 100},
+		{Options{Concurrent: 8, Limit: 1 << 30}, 192},
+		{Options{Concurrent: 40, Limit: 1 << 30}, 512},
+		{Options{Concurrent: 8, Limit: 100 << 20}, 36},
+		{Options{Concurrent: 8, Limit: 20 << 20}, 19},
+		{Options{Concurrent: 8, Limit: 128 << 20, Memory: 32 << 20}, 32},
+		{Options{Concurrent: 8, Memory: 1 << 20}, 19},
+	} {
+		if got := NewHasher(c.options).Budget(); got != c.want<<20 {
+			t.Errorf("%+v: %d bytes, want %d MiB", c.options, got, c.want)
+		}
+	}
+}
+
 // TestGiveUpAsAdmitted: whoever stops waiting in the moment in which he is let
 // in either goes in or hands the place on. None is lost.
 func TestGiveUpAsAdmitted(t *testing.T) {

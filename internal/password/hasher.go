@@ -15,12 +15,14 @@ import (
 // by one pass of a digest.
 const MaxLength = 64 << 10
 
+// Beside is the memory in bytes that a program needs beside its hashes.
+const Beside = 64 << 20
+
 const (
 	// smallCost is what is counted for formats that need next to no memory.
 	smallCost = 64 << 10
-	// largestCost is the memory of the largest hash within the bounds
-	// (scrypt's, which has a little beside its table).
-	largestCost = 129 << 20
+	// ownCost is the memory of a hash of ours.
+	ownCost = argon2Memory << 10
 	// defaultMemory is room for ten hashes of ours or one large one of
 	// Django's.
 	defaultMemory = 192 << 20
@@ -54,10 +56,14 @@ func (e *BusyError) Unwrap() error { return ErrBusy }
 
 // Options bound the work of a Hasher. The zero value is the default.
 type Options struct {
-	// Memory in bytes that hashes at work may take together. 0 means 192 MiB,
-	// or one default hash per processor where that is more. It is raised to
-	// 129 MiB, since the largest hash that Check admits must fit.
+	// Memory in bytes that hashes at work may take together; one that takes more
+	// than all of it is at work alone. 0 means 192 MiB, or one default hash per
+	// processor where that is more, but no more than half of Limit, nor than
+	// leaves Beside of it. It is raised to one default hash.
 	Memory int64
+	// Limit in bytes is what the program may have for everything, 0 if there is
+	// none.
+	Limit int64
 	// Concurrent is how many may be at work at once; a hash that uses several
 	// threads counts as that many. 0 means as many as there are processors, or
 	// one fewer where a hash cannot be made to give way (see thread.go).
@@ -90,7 +96,10 @@ func NewHasher(o Options) *Hasher {
 		o.Concurrent = spare(processors, runtime.NumCPU(), yields)
 	}
 	if o.Memory <= 0 {
-		o.Memory = max(defaultMemory, int64(o.Concurrent)*argon2Memory<<10)
+		o.Memory = max(defaultMemory, int64(o.Concurrent)*ownCost)
+		if o.Limit > 0 {
+			o.Memory = max(min(o.Memory, o.Limit/2, o.Limit-Beside), ownCost)
+		}
 	}
 	if o.Wait <= 0 {
 		o.Wait = defaultWait
@@ -105,7 +114,7 @@ func NewHasher(o Options) *Hasher {
 	dummy := newArgon2(writes)
 	dummy.sum = make([]byte, argon2Length)
 	rand.Read(dummy.sum)
-	memory := max(o.Memory, largestCost)
+	memory := max(o.Memory, ownCost)
 	return &Hasher{
 		gate: &gate{
 			patience:   o.Wait,

@@ -13,6 +13,8 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/auth"
 	"github.com/latchkey-auth/latchkey/internal/config"
 	"github.com/latchkey-auth/latchkey/internal/doctor"
+	"github.com/latchkey-auth/latchkey/internal/login"
+	"github.com/latchkey-auth/latchkey/internal/password"
 	"github.com/latchkey-auth/latchkey/internal/store/postgres"
 	"github.com/latchkey-auth/latchkey/internal/store/sqlite"
 )
@@ -110,7 +112,7 @@ func (r *rounds) look(ctx context.Context) api.Diagnosis {
 	defer cancel()
 	o := doctor.Options{
 		Config: r.cfg, Store: r.store, Running: true, ForwardedIgnored: r.ignored(),
-		Hash: time.Duration(r.hash.Load()), Now: r.now(),
+		Hash: time.Duration(r.hash.Load()), LargestHash: largestHash(ctx, r.store.Read()), Now: r.now(),
 	}
 	if f := r.formats.Load(); f != nil {
 		o.Formats = *f
@@ -132,11 +134,23 @@ func Examine(ctx context.Context, cfg *config.Config) []doctor.Finding {
 	switch {
 	case err == nil:
 		defer func() { _ = glance.Close() }() // Nothing was written.
-		o.Store = glance
+		o.Store, o.LargestHash = glance, largestHash(ctx, glance.Read())
 	case !errors.Is(err, fs.ErrNotExist) || cfg.Database.IsPostgres():
 		o.Problem = err.Error()
 	}
 	return doctor.Judge(doctor.Gather(ctx, o))
+}
+
+// largestHash is the memory of the largest stored hash; 0 if that is not known.
+func largestHash(ctx context.Context, from auth.UserReader) (most int64) {
+	hashes, err := login.ForeignHashes(ctx, from)
+	if err != nil {
+		return 0
+	}
+	for _, h := range hashes {
+		most = max(most, password.Memory(h))
+	}
+	return most
 }
 
 // glance is a database that is looked at.

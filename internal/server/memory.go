@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+
+	"github.com/latchkey-auth/latchkey/internal/cgroup"
 )
 
 // LimitMemory tells the garbage collector of the memory that the container
@@ -15,21 +17,10 @@ func LimitMemory(log *slog.Logger) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	limit, ok := containerMemory()
-	if !ok {
+	limit := cgroup.Read().Memory
+	if limit == 0 {
 		return
 	}
 	debug.SetMemoryLimit(limit / 10 * 9)
 	log.Info("memory is limited", "container", limit, "collector", limit/10*9)
-}
-
-// hashMemory is the budget in bytes of hashes at work where the operator has
-// set none: half of what the container allows, 0 (package password decides)
-// where it allows more than enough.
-func hashMemory() int64 {
-	const enough = 512 << 20
-	if limit, ok := containerMemory(); ok && limit < enough {
-		return limit / 2
-	}
-	return 0
 }

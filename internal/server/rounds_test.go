@@ -4,9 +4,11 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/auth"
 	"github.com/latchkey-auth/latchkey/internal/config"
 	"github.com/latchkey-auth/latchkey/internal/store/sqlite"
 )
@@ -60,5 +62,37 @@ func TestHashIsMeasuredAgain(t *testing.T) {
 	r.measure(t.Context())
 	if r.hash.Load() != int64(60*time.Millisecond) {
 		t.Errorf("kept %v", time.Duration(r.hash.Load()))
+	}
+}
+
+// The memory of the largest hash that somebody has is found out, with a server
+// and without one.
+func TestLargestHash(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	db, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "a.db"), Now: time.Now, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	const salted = "$" + "c29tZXNhbHRzb21lc2FsdA" + "$" + "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	for i, step := range []struct {
+		hash string
+		want int64
+	}{
+		{"argon2$argon2id$v=19$m=19456,t=2,p=1" + salted, 0}, // one of ours
+		{"argon2$argon2id$v=19$m=102400,t=2,p=8" + salted, 100 << 20},
+		{"pbkdf2_sha256$600000$salt$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", 100 << 20},
+	} {
+		if err := db.Update(t.Context(), func(tx auth.Tx) error {
+			_, err := tx.InsertUser(t.Context(), auth.NewUser{
+				Email: auth.Email{Key: strconv.Itoa(i), Shown: strconv.Itoa(i)}, Role: auth.RoleClient, Password: step.hash, IsActive: true,
+			}, time.Now())
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if got := largestHash(t.Context(), db.Read()); got != step.want {
+			t.Errorf("with %s: %d bytes, want %d", step.hash, got, step.want)
+		}
 	}
 }

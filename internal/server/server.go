@@ -20,6 +20,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/account"
 	"github.com/latchkey-auth/latchkey/internal/api"
 	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/cgroup"
 	"github.com/latchkey-auth/latchkey/internal/chain"
 	"github.com/latchkey-auth/latchkey/internal/config"
 	"github.com/latchkey-auth/latchkey/internal/counters"
@@ -164,10 +165,7 @@ func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys key
 		Names:          token.Names{Issuer: cfg.Tokens.Issuer, Audience: cfg.Tokens.Audience, Foreign: foreign},
 		ForeignRefresh: foreignRefresh, KeepSpent: jwt != nil, ConfirmFor: cfg.Sessions.ConfirmFor.Std(),
 	})
-	hashes.Memory = int64(cfg.Password.Memory) << 20
-	if hashes.Memory == 0 {
-		hashes.Memory = hashMemory()
-	}
+	hashes.Memory, hashes.Limit = int64(cfg.Password.Memory)<<20, cgroup.Read().Memory
 	hasher := password.NewHasher(hashes)
 	hasher.MakeRoom()
 	policy, err := password.NewPolicy(password.PolicyOptions{

@@ -472,7 +472,7 @@ export const de: Record<string, FindingText> = {
   "memory-low": [
     "Hashes dürfen zusammen {budget} MiB nehmen, und der Prozess hat {memory} MiB.",
     "Bei einem Ansturm beendet das System den Prozess.",
-    "Ihm mehr Speicher geben, oder den Hashes weniger.",
+    "Ihm mindestens {needs} MiB geben; oder den Hashes weniger, wo das reicht.",
   ],
   root: [
     "Der Server läuft als root.",
