@@ -621,6 +621,17 @@ func TestGather(t *testing.T) {
 	}
 }
 
+// TestThreads: the processors that Go uses are counted without those that room
+// is made for while hashes are at work.
+func TestThreads(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(before)
+	runtime.GOMAXPROCS(before + 5)
+	if got := Gather(t.Context(), Options{Config: config.Default(), Running: true, Now: today}).Machine.Threads; got != before {
+		t.Errorf("%d threads, want %d", got, before)
+	}
+}
+
 // TestPage holds docs/doctor.md against the table; -update rewrites it.
 func TestPage(t *testing.T) {
 	const path = "../../docs/doctor.md"

@@ -163,7 +163,7 @@ func Gather(ctx context.Context, o Options) *Facts {
 		Machine: machine(),
 		Filter:  filter(o.Config.Password.Filter),
 	}
-	f.Machine.Threads = runtime.GOMAXPROCS(0)
+	f.Machine.Threads = password.Processors()
 	if !o.Config.Database.IsPostgres() {
 		f.Folder = folder(o.Config.Data)
 	}

@@ -14,6 +14,9 @@ import (
 // raises the setting at times, so that it cannot be asked again.
 var processors = runtime.GOMAXPROCS(0)
 
+// Processors is how many the program uses, whatever is made room for meanwhile.
+func Processors() int { return processors }
+
 // spare is how many of the processors hashes may have at once.
 //
 // All of them where a hash's thread is of low priority (yields): whoever else
