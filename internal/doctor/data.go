@@ -214,14 +214,25 @@ var dataChecks = []check{
 		id: "clock-back", severity: Error, title: "Whether the clock has gone back",
 		what: "What was written last bears a time {seconds} s from now.",
 		why:  "This machine's clock is behind, or was ahead: tokens live longer than they should, or are refused.",
-		mend: "Set the clock right and let it follow a time server.",
+		mend: "Set the clock right and let it follow a time server. Where the system does not tell whether it does, this stays until that time has come.",
 		do:   "timedatectl set-ntp true",
 		judge: func(f *Facts) answer {
-			newest := f.Database.Newest
-			if f.Folder.Written.After(newest) {
-				newest = f.Folder.Written
-			}
+			newest := newest(f)
 			if newest.IsZero() {
+				return skip()
+			}
+			return when(newest.Sub(f.Now) > clockBack && !setRight(f), "seconds", seconds(newest.Sub(f.Now)))
+		},
+	},
+	{
+		id: "clock-was-ahead", severity: Notice, title: "Whether the clock has been ahead",
+		what: "There are events that bear a time up to {seconds} s from now; what is written now bears the right one.",
+		why:  "The clock was ahead and has been set back: tokens given meanwhile are refused until that time, and live longer by as much.",
+		mend: "Nothing needs to be done, and this goes when that time has come. Tokens that are not to become good again then are ended with every session.",
+		do:   "latchkey sessions end-all",
+		judge: func(f *Facts) answer {
+			newest := newest(f)
+			if newest.IsZero() || !setRight(f) {
 				return skip()
 			}
 			return when(newest.Sub(f.Now) > clockBack, "seconds", seconds(newest.Sub(f.Now)))
@@ -256,6 +267,21 @@ var dataChecks = []check{
 			return formats(f, "unknown")
 		},
 	},
+}
+
+// newest is the latest time that anything bears.
+func newest(f *Facts) time.Time {
+	if f.Folder.Written.After(f.Database.Newest) {
+		return f.Folder.Written
+	}
+	return f.Database.Newest
+}
+
+// setRight reports whether the clock is known to be right now: it follows a time
+// server, and nobody who writes to the database is ahead of it. What bears a
+// later time was then written while a clock was ahead.
+func setRight(f *Facts) bool {
+	return f.Machine.Synchronised && !f.Database.Latest.IsZero() && f.Database.Latest.Sub(f.Now) <= clockBack
 }
 
 // kind judges the data folder's file system.

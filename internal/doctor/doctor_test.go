@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -58,7 +59,7 @@ func healthy(t *testing.T, engine string) *Facts {
 	condition := &auth.Condition{Schema: 5, Known: 5}
 	f := &Facts{
 		Now: today, Running: true, Hash: 60 * time.Millisecond,
-		Machine: Machine{Memory: 2 << 30, OpenFiles: 65536, Threads: 2, Quota: 2},
+		Machine: Machine{Memory: 2 << 30, OpenFiles: 65536, Synchronised: true, Threads: 2, Quota: 2},
 		Secrets: []File{{Path: "/etc/latchkey/key", Mode: 0o400}, {Path: "/run/secrets/seal", Mode: 0o440, Given: true}},
 		Server:  "latchkey",
 		TLS: Certificate{
@@ -70,7 +71,7 @@ func healthy(t *testing.T, engine string) *Facts {
 		},
 		Filter: Filter{Made: today.Add(-30 * day)},
 		Database: Database{
-			Condition: condition, Read: true, AnyUser: true, Newest: today.Add(-time.Minute),
+			Condition: condition, Read: true, AnyUser: true, Newest: today.Add(-time.Minute), Latest: today.Add(-time.Minute),
 			Keys: []auth.Key{{
 				ID: "hs256-1", Algorithm: "HS256", State: auth.KeySigning, CreatedAt: today.Add(-day), SignsAt: today.Add(-day),
 				Secret: make([]byte, 32+sealOverhead), Sealed: true,
@@ -208,7 +209,8 @@ func provocations(t *testing.T) map[string]provocation {
 		"backup-old":           both(func(f *Facts) { f.Folder.Backup = today.Add(-8 * day) }),
 		"clock-database":       on("postgres", func(f *Facts) { f.Database.Condition.Ahead = -31 * time.Second }),
 		"clock-drift":          on("postgres", func(f *Facts) { f.Database.Condition.Ahead = 4 * time.Second }),
-		"clock-back":           both(func(f *Facts) { f.Database.Newest = today.Add(61 * time.Second) }),
+		"clock-back":           both(func(f *Facts) { f.Database.Newest, f.Machine.Synchronised = today.Add(61*time.Second), false }),
+		"clock-was-ahead":      both(func(f *Facts) { f.Database.Newest = today.Add(61 * time.Second) }),
 		"passwords-weak":       both(func(f *Facts) { f.Database.Formats[auth.FormatPBKDF2SHA1] = 1 }),
 		"passwords-foreign":    both(func(f *Facts) { f.Database.Formats[auth.FormatScrypt] = 7 }),
 		"passwords-unreadable": both(func(f *Facts) { f.Database.Formats[auth.FormatUnknown] = 1 }),
@@ -458,6 +460,33 @@ func TestMemoryLow(t *testing.T) {
 			if got := judge(c.setting); err != nil || got.Severity != OK {
 				t.Errorf("%s, with %d MiB: %+v", name, needs, got)
 			}
+		}
+	}
+}
+
+// TestClockSetRight: a clock that was ahead and follows a time server again is no
+// error until what it wrote has come to pass; one that is behind, or a node's
+// that is still ahead, is.
+func TestClockSetRight(t *testing.T) {
+	for name, c := range map[string]struct {
+		newest, latest, written time.Duration
+		synchronised            bool
+		want                    Severity
+	}{
+		"right":                      {-time.Minute, -time.Minute, -time.Second, true, OK},
+		"set right":                  {24 * time.Hour, -time.Second, -time.Second, true, Notice},
+		"set right, and the file":    {24 * time.Hour, -time.Second, 24 * time.Hour, true, Notice},
+		"set right, nothing written": {24 * time.Hour, 24 * time.Hour, 24 * time.Hour, true, Error},
+		"behind":                     {time.Hour, -time.Second, -time.Second, false, Error},
+		"only the file":              {-time.Minute, -time.Minute, time.Hour, false, Error},
+		"another node is ahead":      {2 * time.Minute, 2 * time.Minute, 0, true, Error},
+	} {
+		f := healthy(t, "sqlite")
+		f.Database.Newest, f.Database.Latest, f.Folder.Written = today.Add(c.newest), today.Add(c.latest), today.Add(c.written)
+		f.Machine.Synchronised = c.synchronised
+		got := byID(Judge(f))
+		if worst := Worst([]Finding{got["clock-back"], {Severity: cmp.Or(got["clock-was-ahead"].Severity, OK)}}); worst != c.want {
+			t.Errorf("%s: %s, want %s: %+v", name, worst, c.want, got["clock-back"])
 		}
 	}
 }

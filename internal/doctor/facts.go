@@ -58,6 +58,9 @@ type Machine struct {
 	CoreDumps bool
 	// Root says that the process may do everything on the machine.
 	Root bool
+	// Synchronised says that the system's clock follows a time server; false also
+	// where the system does not tell.
+	Synchronised bool
 	// Threads is how many processors Go uses, Quota how many the process is
 	// given.
 	Threads int
@@ -117,6 +120,7 @@ type Database struct {
 	Admins      []auth.User // the active ones, 100 at most
 	AnyUser     bool
 	Newest      time.Time // of what was written down
+	Latest      time.Time // of what was written down last, be it older
 	// Taken is when something of Django's was last taken over: an import, or the
 	// first use of a token. Zero for never, or where it is not asked.
 	Taken time.Time
@@ -152,8 +156,14 @@ type Options struct {
 	Now time.Time
 }
 
-// maxAdmins is how many administrators are looked at.
-const maxAdmins = 100
+const (
+	// maxAdmins is how many administrators are looked at.
+	maxAdmins = 100
+	// maxLatest is of how many events, in the order in which they were written,
+	// the time is looked at where there are several nodes: enough that each of
+	// some has one among them.
+	maxLatest = 20
+)
 
 // Gather looks at everything. It changes nothing and fails at nothing: what
 // cannot be found out is left out.
@@ -196,6 +206,11 @@ func ask(ctx context.Context, o Options) (d Database) {
 	active, admin := true, auth.RoleAdmin
 	var users []auth.User
 	var events []auth.AuditEvent
+	var latest []auth.Event
+	nodes := maxLatest
+	if c.SQLite != nil {
+		nodes = 1
+	}
 	for _, step := range []func() error{
 		func() (err error) { d.Keys, err = read.Keys(ctx); return err },
 		func() (err error) { d.ServiceKeys, err = read.ServiceKeys(ctx); return err },
@@ -205,6 +220,7 @@ func ask(ctx context.Context, o Options) (d Database) {
 		},
 		func() (err error) { users, err = read.Users(ctx, auth.UserFilter{Limit: 1}); return err },
 		func() (err error) { events, err = read.Audit(ctx, auth.AuditFilter{Limit: 1}); return err },
+		func() (err error) { latest, err = read.Events(ctx, auth.EventFilter{Limit: nodes}); return err },
 		func() error {
 			if o.Config.SimpleJWT() == nil {
 				return nil
@@ -250,6 +266,11 @@ func ask(ctx context.Context, o Options) (d Database) {
 	d.Read, d.AnyUser = true, len(users) > 0
 	if len(events) > 0 {
 		d.Newest = events[0].At
+	}
+	for _, e := range latest {
+		if e.At.After(d.Latest) {
+			d.Latest = e.At
+		}
 	}
 	return d
 }

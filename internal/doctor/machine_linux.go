@@ -25,6 +25,11 @@ func machine() Machine {
 		pattern, _ := os.ReadFile("/proc/sys/kernel/core_pattern")
 		m.CoreDumps = l.Cur > 0 && len(strings.TrimSpace(string(pattern))) > 0
 	}
+	var clock syscall.Timex
+	if state, err := syscall.Adjtimex(&clock); err == nil {
+		const timeError = 5 // TIME_ERROR: nobody has set it right for long.
+		m.Synchronised = state != timeError
+	}
 	return m
 }
 

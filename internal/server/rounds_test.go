@@ -10,6 +10,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
 	"github.com/latchkey-auth/latchkey/internal/config"
+	"github.com/latchkey-auth/latchkey/internal/doctor"
 	"github.com/latchkey-auth/latchkey/internal/store/sqlite"
 )
 
@@ -93,6 +94,32 @@ func TestLargestHash(t *testing.T) {
 		}
 		if got := largestHash(t.Context(), db.Read()); got != step.want {
 			t.Errorf("with %s: %d bytes, want %d", step.hash, got, step.want)
+		}
+	}
+}
+
+// What was written last is told from what bears the latest time: they differ
+// after a clock that was ahead has been set right.
+func TestLatestWritten(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	db, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "a.db"), Now: time.Now, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	now := time.Now().Truncate(time.Microsecond)
+	for _, c := range []struct{ at, newest time.Time }{
+		{now.Add(time.Hour), now.Add(time.Hour)},
+		{now, now.Add(time.Hour)},
+	} {
+		if err := db.Update(t.Context(), func(tx auth.Tx) error {
+			return tx.InsertEvent(t.Context(), auth.Event{At: c.at, Kind: auth.EventPasswordChanged})
+		}); err != nil {
+			t.Fatal(err)
+		}
+		d := doctor.Gather(t.Context(), doctor.Options{Config: config.Default(), Store: db, Now: now}).Database
+		if !d.Newest.Equal(c.newest) || !d.Latest.Equal(c.at) {
+			t.Errorf("newest %v, written last %v; want %v, %v", d.Newest, d.Latest, c.newest, c.at)
 		}
 	}
 }

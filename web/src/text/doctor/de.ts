@@ -339,7 +339,12 @@ export const de: Record<string, FindingText> = {
   "clock-back": [
     "Was zuletzt geschrieben wurde, trägt eine Zeit, die {seconds} s in der Zukunft liegt.",
     "Die Uhr dieser Maschine geht nach, oder ging vor: Token leben länger, als sie sollen, oder werden abgelehnt.",
-    "Die Uhr stellen und einem Zeitserver folgen lassen.",
+    "Die Uhr stellen und einem Zeitserver folgen lassen. Wo das System nicht sagt, ob sie es tut, bleibt dies stehen, bis jene Zeit gekommen ist.",
+  ],
+  "clock-was-ahead": [
+    "Es gibt Ereignisse, die eine Zeit bis zu {seconds} s in der Zukunft tragen; was jetzt geschrieben wird, trägt die richtige.",
+    "Die Uhr ging vor und wurde gestellt: Token von damals werden bis zu jener Zeit abgelehnt und leben um so viel länger.",
+    "Es ist nichts zu tun, und dies vergeht, wenn jene Zeit gekommen ist. Sollen Token von damals dann nicht wieder gelten, alle Sitzungen beenden.",
   ],
   "passwords-weak": [
     "{count} Konten haben Passwörter, die so gehasht sind: {formats}.",
