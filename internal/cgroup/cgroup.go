@@ -23,15 +23,10 @@ type Limits struct {
 }
 
 // Read gives those in force now.
-func Read() Limits { return read(os.DirFS("/")) }
+func Read() Limits { return In(os.DirFS("/")) }
 
-// group is a directory of a hierarchy.
-type group struct {
-	root fs.FS
-	dir  string
-}
-
-func read(root fs.FS) (l Limits) {
+// In is Read for another root of the file system.
+func In(root fs.FS) (l Limits) {
 	membership, err := fs.ReadFile(root, "proc/self/cgroup")
 	if err != nil {
 		return l
@@ -56,6 +51,12 @@ func read(root fs.FS) (l Limits) {
 		}
 	}
 	return l
+}
+
+// group is a directory of a hierarchy.
+type group struct {
+	root fs.FS
+	dir  string
 }
 
 // upwards goes from a group to the topmost. In a container the path may be the

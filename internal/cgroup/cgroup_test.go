@@ -5,9 +5,9 @@ import (
 	"testing/fstest"
 )
 
-// TestRead reads the limits of each kind of control group, the least of those
+// TestLimits reads the limits of each kind of control group, the least of those
 // that hold a process.
-func TestRead(t *testing.T) {
+func TestLimits(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		files map[string]string
@@ -53,7 +53,7 @@ func TestRead(t *testing.T) {
 		for file, text := range c.files {
 			root[file] = &fstest.MapFile{Data: []byte(text)}
 		}
-		if got := read(root); got != c.want {
+		if got := In(root); got != c.want {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
 		}
 	}

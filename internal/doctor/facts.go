@@ -50,7 +50,7 @@ type Machine struct {
 	// Memory is the machine's in bytes, Limit what of it the process may have; 0
 	// for all.
 	Memory, Limit int64
-	// Swapping says that memory may be written to a disk.
+	// Swapping says that this process's memory may be written to a disk.
 	Swapping bool
 	// OpenFiles is how many files and connections the process may have open.
 	OpenFiles int64

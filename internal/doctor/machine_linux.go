@@ -12,10 +12,7 @@ import (
 
 func machine() Machine {
 	m := Machine{Root: os.Geteuid() == 0}
-	info := fields("/proc/meminfo")
-	m.Memory, m.Swapping = info["MemTotal"]<<10, info["SwapTotal"] > 0
-	group := cgroup.Read()
-	m.Limit, m.Quota = group.Memory, group.Processors
+	m.share(os.DirFS("/"))
 	var l syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) == nil {
 		m.OpenFiles = int64(min(l.Cur, 1<<62))
@@ -33,10 +30,17 @@ func machine() Machine {
 	return m
 }
 
+// share fills in what there is, and what of it this process may have.
+func (m *Machine) share(root fs.FS) {
+	info, group := fields(root, "proc/meminfo"), cgroup.In(root)
+	m.Memory, m.Limit, m.Quota = info["MemTotal"]<<10, group.Memory, group.Processors
+	m.Swapping = info["SwapTotal"] > 0 && !group.NoSwap
+}
+
 // fields reads "Name: 123 kB" lines.
-func fields(path string) map[string]int64 {
+func fields(root fs.FS, path string) map[string]int64 {
 	out := map[string]int64{}
-	text, err := os.ReadFile(path)
+	text, err := fs.ReadFile(root, path)
 	if err != nil {
 		return out
 	}
