@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -62,25 +63,27 @@ var accessChecks = []check{
 		what: "Limits on attempts are set wider than is usual: {settings}.",
 		why:  "More passwords, and more addresses, can be tried before anybody is stopped.",
 		mend: "Go back to the defaults; known devices and sessions are counted apart, so people are seldom in each other's way.",
-		do:   "LATCHKEY_THROTTLE_ACCOUNT=10",
+		do:   "{defaults}",
 		judge: func(f *Facts) answer {
-			t := f.Config.Throttle
-			var wide []string
+			t, usual := f.Config.Throttle, config.Default().Throttle
+			var wide, defaults []string
 			for _, s := range []struct {
-				name string
-				is   bool
+				name  string
+				is    bool
+				usual any
 			}{
-				{"throttle.account", t.Account > mostAccount},
-				{"throttle.address", t.Address > mostAddress},
-				{"throttle.emails", t.Emails > mostEmails},
-				{"throttle.window", t.Window.Std() < leastWindow},
-				{"throttle.burst", t.Burst > mostBurst},
+				{"account", t.Account > mostAccount, usual.Account},
+				{"address", t.Address > mostAddress, usual.Address},
+				{"emails", t.Emails > mostEmails, usual.Emails},
+				{"window", t.Window.Std() < leastWindow, usual.Window},
+				{"burst", t.Burst > mostBurst, usual.Burst},
 			} {
 				if s.is {
-					wide = append(wide, s.name)
+					wide = append(wide, "throttle."+s.name)
+					defaults = append(defaults, fmt.Sprintf("LATCHKEY_THROTTLE_%s=%v", strings.ToUpper(s.name), s.usual))
 				}
 			}
-			return when(len(wide) > 0, "settings", few(wide))
+			return when(len(wide) > 0, "settings", few(wide), "defaults", strings.Join(defaults, " "))
 		},
 	},
 	{

@@ -491,6 +491,36 @@ func TestClockSetRight(t *testing.T) {
 	}
 }
 
+// TestThrottleLoose: the settings that it says to go back to are those that are
+// loose, and with them nothing is.
+func TestThrottleLoose(t *testing.T) {
+	judge := func(env ...string) Finding {
+		return byID(Judge(&Facts{Config: load(t, nil, env...), Now: today, Database: Database{None: true}}))["throttle-loose"]
+	}
+	all := []string{
+		"LATCHKEY_THROTTLE_ACCOUNT=21", "LATCHKEY_THROTTLE_ADDRESS=301", "LATCHKEY_THROTTLE_EMAILS=101",
+		"LATCHKEY_THROTTLE_WINDOW=4m59s", "LATCHKEY_THROTTLE_BURST=1001",
+	}
+	for _, env := range append([][]string{all}, slices.Collect(slices.Chunk(all, 1))...) {
+		got := judge(env...)
+		mended := slices.Clone(env)
+		do := strings.Fields(got.Do)
+		if len(do) != len(env) {
+			t.Errorf("%v: %q", env, got.Do)
+			continue
+		}
+		for i := range do {
+			if name, _, _ := strings.Cut(env[i], "="); !strings.HasPrefix(do[i], name+"=") {
+				t.Errorf("%v: %q", env, got.Do)
+			}
+			mended[i] = do[i]
+		}
+		if got := judge(mended...); got.Severity != OK {
+			t.Errorf("%v: %+v", mended, got)
+		}
+	}
+}
+
 // TestHealthy: of a healthy server nothing is said but what is well.
 func TestHealthy(t *testing.T) {
 	for _, engine := range []string{"sqlite", "postgres"} {
