@@ -521,6 +521,34 @@ func TestThrottleLoose(t *testing.T) {
 	}
 }
 
+// TestRoleQuoted: the commands name the role as PostgreSQL and a shell read it.
+func TestRoleQuoted(t *testing.T) {
+	for role, want := range map[string]string{
+		"latchkey": `"latchkey"`, "Auth-Server": `"Auth-Server"`, "user": `"user"`, `o'brien "x" $HOME`: `"o'brien ""x"" $HOME"`,
+	} {
+		f := healthy(t, "postgres")
+		p := f.Database.Condition.Postgres
+		p.Role, p.Authentication, p.Powers = role, "trust", []string{"CREATEDB", "BYPASSRLS"}
+		p.Settings["synchronous_commit"], p.Settings["statement_timeout"] = "off", "5000"
+		said := byID(Judge(f))
+		f.Database.Condition.Postgres.Settings["synchronous_commit"] = "local"
+		said["postgres-commit-local"] = byID(Judge(f))["postgres-commit-local"]
+		for id, statement := range map[string]string{
+			"postgres-trust":             `\password ` + want,
+			"postgres-powers":            `ALTER ROLE ` + want + ` NOCREATEDB NOBYPASSRLS`,
+			"postgres-commit":            `ALTER ROLE ` + want + ` SET synchronous_commit = on`,
+			"postgres-commit-local":      `ALTER ROLE ` + want + ` SET synchronous_commit = on`,
+			"postgres-statement-timeout": `ALTER ROLE ` + want + ` SET statement_timeout = 0`,
+		} {
+			arguments, ok := strings.CutPrefix(said[id].Do, "psql -c ")
+			got, err := exec.CommandContext(t.Context(), "sh", "-c", "printf %s "+arguments).Output()
+			if !ok || err != nil || string(got) != statement {
+				t.Errorf("%s for %s: %s, which a shell reads as %s (%v)", id, role, said[id].Do, got, err)
+			}
+		}
+	}
+}
+
 // TestHealthy: of a healthy server nothing is said but what is well.
 func TestHealthy(t *testing.T) {
 	for _, engine := range []string{"sqlite", "postgres"} {

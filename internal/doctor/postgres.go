@@ -32,13 +32,13 @@ var postgresChecks = []check{
 		what: "PostgreSQL lets {role} in without a password (trust).",
 		why:  "Whoever reaches its port has every account.",
 		mend: "Set a password, and in pg_hba.conf write scram-sha-256 in place of trust; then reload.",
-		do:   `psql -c "\password {role}"`,
+		do:   `psql -c '\password {identifier}'`,
 		judge: func(f *Facts) answer {
 			return postgres(f, func(p *auth.PostgresCondition) answer {
 				if p.Authentication == "" {
 					return skip()
 				}
-				return when(p.Authentication == "trust", "role", p.Role)
+				return when(p.Authentication == "trust", "role", p.Role, "identifier", identifier(p.Role))
 			})
 		},
 	},
@@ -96,7 +96,7 @@ var postgresChecks = []check{
 		what: "The role {role} has {powers}.",
 		why:  "Latchkey needs none of it.",
 		mend: "Take it away.",
-		do:   `psql -c "ALTER ROLE {role} {without}"`,
+		do:   `psql -c 'ALTER ROLE {identifier} {without}'`,
 		judge: func(f *Facts) answer {
 			return postgres(f, func(p *auth.PostgresCondition) answer {
 				if p.Superuser {
@@ -106,7 +106,7 @@ var postgresChecks = []check{
 				for _, power := range p.Powers {
 					without = append(without, "NO"+power)
 				}
-				return when(len(p.Powers) > 0, "role", p.Role, "powers", strings.Join(p.Powers, ", "), "without", strings.Join(without, " "))
+				return when(len(p.Powers) > 0, "role", p.Role, "identifier", identifier(p.Role), "powers", strings.Join(p.Powers, ", "), "without", strings.Join(without, " "))
 			})
 		},
 	},
@@ -149,7 +149,7 @@ var postgresChecks = []check{
 		what: "PostgreSQL has synchronous_commit = {value}.",
 		why:  "When it crashes the last commits are lost: a revoked token is good again.",
 		mend: "Set synchronous_commit to on for Latchkey's role.",
-		do:   `psql -c "ALTER ROLE {role} SET synchronous_commit = on"`,
+		do:   `psql -c 'ALTER ROLE {identifier} SET synchronous_commit = on'`,
 		judge: func(f *Facts) answer {
 			return setting(f, "synchronous_commit", func(v string) bool { return v == "off" })
 		},
@@ -159,7 +159,7 @@ var postgresChecks = []check{
 		what: "PostgreSQL has synchronous_commit = {value}.",
 		why:  "After a switch to a standby the last commits are lost: a revoked token is good again.",
 		mend: "Set synchronous_commit to on for Latchkey's role.",
-		do:   `psql -c "ALTER ROLE {role} SET synchronous_commit = on"`,
+		do:   `psql -c 'ALTER ROLE {identifier} SET synchronous_commit = on'`,
 		judge: func(f *Facts) answer {
 			return setting(f, "synchronous_commit", func(v string) bool { return v == "local" || v == "remote_write" })
 		},
@@ -236,7 +236,7 @@ var postgresChecks = []check{
 		what: "PostgreSQL ends statements after {value} ms.",
 		why:  "A migration takes longer, and so may a list of many users. Latchkey has its own bounds.",
 		mend: "Take the bound away for Latchkey's role.",
-		do:   `psql -c "ALTER ROLE {role} SET statement_timeout = 0"`,
+		do:   `psql -c 'ALTER ROLE {identifier} SET statement_timeout = 0'`,
 		judge: func(f *Facts) answer {
 			return setting(f, "statement_timeout", func(v string) bool { n := number(v); return n > 0 && n < leastStatement })
 		},
@@ -295,8 +295,13 @@ func setting(f *Facts, name string, bad func(string) bool) answer {
 		if !ok || !slices.Contains(auth.PostgresSettings(), name) {
 			return skip()
 		}
-		return when(bad(v), "value", v, "role", p.Role)
+		return when(bad(v), "value", v, "identifier", identifier(p.Role))
 	})
+}
+
+// identifier quotes a role's name for SQL between single quotes of a shell.
+func identifier(role string) string {
+	return `"` + strings.NewReplacer(`"`, `""`, `'`, `'\''`).Replace(role) + `"`
 }
 
 // number is 0 for what is none.
