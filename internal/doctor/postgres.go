@@ -148,7 +148,7 @@ var postgresChecks = []check{
 		id: "postgres-commit", severity: Error, title: "Whether PostgreSQL answers only after it has written",
 		what: "PostgreSQL has synchronous_commit = {value}.",
 		why:  "When it crashes the last commits are lost: a revoked token is good again.",
-		mend: "Set synchronous_commit to on for Latchkey's role.",
+		mend: "Set synchronous_commit to on for Latchkey's role, then restart Latchkey: its open connections keep the old value for up to an hour.",
 		do:   `psql -c 'ALTER ROLE {identifier} SET synchronous_commit = on'`,
 		judge: func(f *Facts) answer {
 			return setting(f, "synchronous_commit", func(v string) bool { return v == "off" })
@@ -158,7 +158,7 @@ var postgresChecks = []check{
 		id: "postgres-commit-local", severity: Warning, title: "Whether PostgreSQL waits for its standby",
 		what: "PostgreSQL has synchronous_commit = {value}.",
 		why:  "After a switch to a standby the last commits are lost: a revoked token is good again.",
-		mend: "Set synchronous_commit to on for Latchkey's role.",
+		mend: "Set synchronous_commit to on for Latchkey's role, then restart Latchkey: its open connections keep the old value for up to an hour.",
 		do:   `psql -c 'ALTER ROLE {identifier} SET synchronous_commit = on'`,
 		judge: func(f *Facts) answer {
 			return setting(f, "synchronous_commit", func(v string) bool { return v == "local" || v == "remote_write" })
@@ -235,7 +235,7 @@ var postgresChecks = []check{
 		id: "postgres-statement-timeout", severity: Warning, title: "Whether PostgreSQL lets statements end",
 		what: "PostgreSQL ends statements after {value} ms.",
 		why:  "A migration takes longer, and so may a list of many users. Latchkey has its own bounds.",
-		mend: "Take the bound away for Latchkey's role.",
+		mend: "Take the bound away for Latchkey's role, then restart Latchkey: its open connections keep the old value for up to an hour.",
 		do:   `psql -c 'ALTER ROLE {identifier} SET statement_timeout = 0'`,
 		judge: func(f *Facts) answer {
 			return setting(f, "statement_timeout", func(v string) bool { n := number(v); return n > 0 && n < leastStatement })

@@ -411,12 +411,12 @@ export const de: Record<string, FindingText> = {
   "postgres-commit": [
     "PostgreSQL hat synchronous_commit = {value}.",
     "Stürzt es ab, sind die letzten Änderungen verloren: ein gesperrtes Token gilt wieder.",
-    "synchronous_commit für Latchkeys Rolle auf on setzen.",
+    "synchronous_commit für Latchkeys Rolle auf on setzen, dann Latchkey neu starten: Seine offenen Verbindungen behalten den alten Wert bis zu einer Stunde.",
   ],
   "postgres-commit-local": [
     "PostgreSQL hat synchronous_commit = {value}.",
     "Nach dem Wechsel auf einen Standby sind die letzten Änderungen verloren: ein gesperrtes Token gilt wieder.",
-    "synchronous_commit für Latchkeys Rolle auf on setzen.",
+    "synchronous_commit für Latchkeys Rolle auf on setzen, dann Latchkey neu starten: Seine offenen Verbindungen behalten den alten Wert bis zu einer Stunde.",
   ],
   "postgres-sync-retry": [
     "PostgreSQL hat data_sync_retry = {value}.",
@@ -446,7 +446,7 @@ export const de: Record<string, FindingText> = {
   "postgres-statement-timeout": [
     "PostgreSQL bricht Anweisungen nach {value} ms ab.",
     "Eine Umstellung dauert länger, eine Liste vieler Konten vielleicht auch. Latchkey hat eigene Grenzen.",
-    "Die Grenze für Latchkeys Rolle aufheben.",
+    "Die Grenze für Latchkeys Rolle aufheben, dann Latchkey neu starten: Seine offenen Verbindungen behalten den alten Wert bis zu einer Stunde.",
   ],
   "postgres-pooler": [
     "Vor PostgreSQL steht ein Pooler, und Benachrichtigungen kommen nicht durch ihn hindurch.",
