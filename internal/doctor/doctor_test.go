@@ -549,6 +549,34 @@ func TestRoleQuoted(t *testing.T) {
 	}
 }
 
+// TestSealKeyIsKept: the command makes a key that the next start finds again, and
+// that a second run of it leaves alone.
+func TestSealKeyIsKept(t *testing.T) {
+	for engine, id := range map[string]string{"postgres": "keys-unsealed", "sqlite": "keys-unsealed-file"} {
+		f := healthy(t, engine)
+		f.Database.Keys[0].Sealed = false
+		got := byID(Judge(f))[id]
+		dir := t.TempDir()
+		keys := []string{random(32), random(32)}
+		for _, key := range keys {
+			cmd := exec.CommandContext(t.Context(), "sh", "-c", "openssl() { echo "+key+"; }; "+got.Do)
+			cmd.Dir = dir
+			_ = cmd.Run() // The second time it may refuse.
+		}
+		path := filepath.Join(dir, "seal.key")
+		if kept, err := os.ReadFile(path); err != nil || string(kept) != keys[0]+"\n" {
+			t.Errorf("%s: %q keeps %q, %v", id, got.Do, kept, err)
+			continue
+		}
+		if load(t, nil, "LATCHKEY_KEYS_SEAL_KEY_FILE="+path).SealKey() == nil {
+			t.Errorf("%s: %q makes no seal key", id, got.Do)
+		}
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", id, info, err)
+		}
+	}
+}
+
 // TestHealthy: of a healthy server nothing is said but what is well.
 func TestHealthy(t *testing.T) {
 	for _, engine := range []string{"sqlite", "postgres"} {

@@ -107,8 +107,8 @@ var keyChecks = []check{
 		id: "keys-unsealed", severity: Error, title: "Whether the keys in PostgreSQL are sealed",
 		what: "{count} of the signing keys in PostgreSQL are not sealed.",
 		why:  "Whoever reads the database, one of its backups or a replica can sign tokens for anybody.",
-		mend: "Set a seal key on every node and keep it apart from the database; the stored keys are sealed at the next start.",
-		do:   `LATCHKEY_KEYS_SEAL_KEY="$(openssl rand -base64 32)"`,
+		mend: "Make a seal key once, keep it apart from the database, and let every node read the same one at each start (keys.seal_key_file): with another one it cannot read its keys. The stored ones are sealed at the next start.",
+		do:   "(umask 077; set -C; openssl rand -base64 32 >seal.key)",
 		judge: func(f *Facts) answer {
 			if !f.Database.Read || !f.Config.Database.IsPostgres() {
 				return skip()
@@ -121,8 +121,8 @@ var keyChecks = []check{
 		id: "keys-unsealed-file", severity: Notice, title: "Whether the keys in the SQLite database are sealed",
 		what: "{count} of the signing keys in the database are not sealed.",
 		why:  "Whoever gets hold of the file or a copy of it can sign tokens for anybody.",
-		mend: "Set a seal key and keep it apart from the data folder and its backups.",
-		do:   `LATCHKEY_KEYS_SEAL_KEY="$(openssl rand -base64 32)"`,
+		mend: "Make a seal key once, keep it apart from the data folder and its backups, and let the server read it at each start (keys.seal_key_file): with another one it cannot read its keys.",
+		do:   "(umask 077; set -C; openssl rand -base64 32 >seal.key)",
 		judge: func(f *Facts) answer {
 			if !f.Database.Read || f.Config.Database.IsPostgres() {
 				return skip()

@@ -21,12 +21,12 @@ export const de: Record<string, FindingText> = {
   "keys-unsealed": [
     "{count} der Signierschlüssel in PostgreSQL sind nicht versiegelt.",
     "Wer die Datenbank, eine Sicherung oder eine Replik liest, kann Token für jeden signieren.",
-    "Auf jedem Knoten einen Siegelschlüssel setzen und ihn getrennt von der Datenbank aufbewahren; beim nächsten Start werden die Schlüssel versiegelt.",
+    "Einmal einen Siegelschlüssel machen, ihn getrennt von der Datenbank aufbewahren und jeden Knoten bei jedem Start denselben lesen lassen (keys.seal_key_file): Mit einem anderen kann er seine Schlüssel nicht lesen. Beim nächsten Start werden die gespeicherten versiegelt.",
   ],
   "keys-unsealed-file": [
     "{count} der Signierschlüssel in der Datenbank sind nicht versiegelt.",
     "Wer die Datei oder eine Kopie bekommt, kann Token für jeden signieren.",
-    "Einen Siegelschlüssel setzen und ihn getrennt vom Datenordner und dessen Sicherungen aufbewahren.",
+    "Einmal einen Siegelschlüssel machen, ihn getrennt vom Datenordner und dessen Sicherungen aufbewahren und den Server bei jedem Start lesen lassen (keys.seal_key_file): Mit einem anderen kann er seine Schlüssel nicht lesen.",
   ],
   "seal-key-weak": [
     "keys.seal_key sieht nicht zufällig aus.",
