@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,9 +12,26 @@ import (
 const backupName = "last-backup"
 
 // NoteBackup writes down that a backup of the data folder was made. Its file
-// holds nothing else.
+// holds nothing else, and whoever gets into the folder may read it: backups are
+// often root's, and the server is not. For the same reason it is a new file each
+// time.
 func NoteBackup(data string, at time.Time) error {
-	return os.WriteFile(filepath.Join(data, backupName), []byte(at.UTC().Format(time.RFC3339)+"\n"), 0o600)
+	f, err := os.CreateTemp(data, backupName+"-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(at.UTC().Format(time.RFC3339) + "\n")
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Chmod(f.Name(), 0o644)
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), filepath.Join(data, backupName))
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
 }
 
 // LastBackup gives when the last backup of a data folder was made; zero if that

@@ -731,8 +731,32 @@ func TestGather(t *testing.T) {
 	if !f.Folder.Backup.Equal(today) || f.Folder.Written.IsZero() || !f.Database.None {
 		t.Errorf("have %+v", f.Folder)
 	}
-	if info, err := os.Stat(filepath.Join(dir, backupName)); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("the note of the backup: %v, %v", info, err)
+}
+
+// TestNoteBackup: whoever makes the backup, the server can read when that was,
+// and make the next one. The folder keeps everybody else out.
+func TestNoteBackup(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, backupName)
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := NoteBackup(dir, today); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOOS != "windows" && (info.Mode().Perm() != 0o644 || os.SameFile(old, info)) {
+		t.Errorf("%v, the same file: %v", info.Mode(), os.SameFile(old, info))
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 || !LastBackup(dir).Equal(today) {
+		t.Errorf("%v, %v, %v", entries, err, LastBackup(dir))
 	}
 }
 
