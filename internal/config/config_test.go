@@ -295,6 +295,27 @@ func TestFileUnreadable(t *testing.T) {
 	}
 }
 
+// TestHasPassword: a URL that is only spelt in an unusual way has none.
+func TestHasPassword(t *testing.T) {
+	for url, want := range map[DatabaseURL]bool{
+		"":                           false,
+		"postgres://u@h/d":           false,
+		"POSTGRES://u@h/d":           false,
+		"postgresql://jos%c3%a9@h/d": false,
+		"postgres://a%2eb@h:5432/d?sslmode=require&application_name=a+b": false,
+		"postgres:///d?host=/run/postgresql":                             false,
+		"postgres://u@h/d?passfile=/etc/pgpass":                          false,
+		"postgres://u:p@h/d":                                             true,
+		"POSTGRES://u:p@h/d":                                             true,
+		"postgres://u@h/d?password=p":                                    true,
+		"postgres://h/d?sslPassword=p":                                   true,
+	} {
+		if got := url.HasPassword(); got != want {
+			t.Errorf("%s: %v", url.Reveal(), got)
+		}
+	}
+}
+
 func TestServiceLinks(t *testing.T) {
 	_, err := Load(Sources{Env: []string{
 		"LATCHKEY_SERVICE_HOST=10.0.0.1", "LATCHKEY_SERVICE_PORT=8000", "LATCHKEY_SERVICE_PORT_HTTP=8000",

@@ -91,8 +91,22 @@ func (d DatabaseURL) String() string {
 	return u.Redacted()
 }
 
-// HasPassword reports whether the URL carries one.
-func (d DatabaseURL) HasPassword() bool { return d.String() != string(d) }
+// HasPassword reports whether the URL carries one, as far as can be told.
+func (d DatabaseURL) HasPassword() bool {
+	u, err := url.Parse(string(d))
+	if err != nil {
+		return true
+	}
+	if _, ok := u.User.Password(); ok {
+		return true
+	}
+	for k := range u.Query() {
+		if strings.Contains(strings.ToLower(k), "password") {
+			return true
+		}
+	}
+	return false
+}
 
 // GoString is what %#v prints.
 func (d DatabaseURL) GoString() string { return strconv.Quote(d.String()) }
