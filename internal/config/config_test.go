@@ -308,10 +308,27 @@ func TestHasPassword(t *testing.T) {
 		"postgres://u:p@h/d":                                             true,
 		"POSTGRES://u:p@h/d":                                             true,
 		"postgres://u@h/d?password=p":                                    true,
+		"postgres://h/d?a=b;password=p":                                  true,
 		"postgres://h/d?sslPassword=p":                                   true,
 	} {
 		if got := url.HasPassword(); got != want {
 			t.Errorf("%s: %v", url.Reveal(), got)
+		}
+	}
+}
+
+// TestURLHidden: no password is printed, also out of a query that is malformed.
+func TestURLHidden(t *testing.T) {
+	for url, want := range map[DatabaseURL]string{
+		"postgres://u@h/d?sslmode=require":           "postgres://u@h/d?sslmode=require",
+		"postgres://u:hunter2@h/d":                   "postgres://u:xxxxx@h/d",
+		"postgres://h/d?a=b&password=hunter2":        "postgres://h/d?a=b&password=xxxxx",
+		"postgres://h/d?a=b;password=hunter2":        "postgres://h/d?xxxxx",
+		"postgres://h/d?password=%zzhunter2":         "postgres://h/d?xxxxx",
+		"postgres://u:hunter2@h/d?password=hunter2%": "postgres://u:xxxxx@h/d?xxxxx",
+	} {
+		if got := url.String(); got != want {
+			t.Errorf("%s is printed as %s", url.Reveal(), got)
 		}
 	}
 }

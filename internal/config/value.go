@@ -81,9 +81,12 @@ func (d DatabaseURL) String() string {
 	if err != nil {
 		return hidden
 	}
-	q := u.Query()
+	q, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		u.RawQuery = "xxxxx" // What of it cannot be read may be one.
+	}
 	for k := range q {
-		if strings.Contains(strings.ToLower(k), "password") {
+		if err == nil && strings.Contains(strings.ToLower(k), "password") {
 			q.Set(k, "xxxxx")
 			u.RawQuery = q.Encode()
 		}
@@ -100,12 +103,13 @@ func (d DatabaseURL) HasPassword() bool {
 	if _, ok := u.User.Password(); ok {
 		return true
 	}
-	for k := range u.Query() {
+	q, err := url.ParseQuery(u.RawQuery)
+	for k := range q {
 		if strings.Contains(strings.ToLower(k), "password") {
 			return true
 		}
 	}
-	return false
+	return err != nil
 }
 
 // GoString is what %#v prints.
