@@ -243,7 +243,7 @@ func provocations(t *testing.T) map[string]provocation {
 		"memory-low":        both(func(f *Facts) { f.Machine.Limit = 82 << 20 }),
 		"root":              both(func(f *Facts) { f.Machine.Root = true }),
 		"open-files":        both(func(f *Facts) { f.Machine.OpenFiles = 1024 }),
-		"connections-files": both(func(f *Facts) { f.Machine.OpenFiles = 10_300 }),
+		"connections-files": on("postgres", func(f *Facts) { f.Machine.OpenFiles = 10_240 + 128 + 15 }),
 		"core-dumps":        both(func(f *Facts) { f.Machine.CoreDumps = true }),
 		"swap":              both(func(f *Facts) { f.Machine.Swapping = true }),
 		"processors":        both(func(f *Facts) { f.Machine.Threads = 8 }),
@@ -573,6 +573,19 @@ func TestSealKeyIsKept(t *testing.T) {
 		}
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", id, info, err)
+		}
+	}
+}
+
+// TestOtherFiles: every connection to PostgreSQL that may be open has its place
+// beside those of clients.
+func TestOtherFiles(t *testing.T) {
+	for most, want := range map[string]Severity{"16": OK, "1000": Warning} {
+		f := healthy(t, "postgres")
+		f.Config = load(t, nil, "LATCHKEY_DATABASE=postgres://latchkey@db/latchkey", "LATCHKEY_LIMITS_CONNECTIONS=3000", "LATCHKEY_POSTGRES_MAX_CONNS="+most)
+		f.Machine.OpenFiles = 4096
+		if got := byID(Judge(f))["connections-files"]; got.Severity != want {
+			t.Errorf("%s connections to PostgreSQL: %+v, want %s", most, got, want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/config"
 	"github.com/latchkey-auth/latchkey/internal/password"
 )
 
@@ -13,8 +14,6 @@ const (
 	hashFast = 25 * time.Millisecond
 	// SlowHash is from when on sign-ins are too few.
 	SlowHash = 500 * time.Millisecond
-	// otherFiles is what the server keeps open beside connections of clients.
-	otherFiles = 128
 	// leastFiles is how many connections and files a server should be let open.
 	leastFiles = 4096
 )
@@ -109,7 +108,7 @@ var machineChecks = []check{
 			if !f.Running || f.Machine.OpenFiles == 0 {
 				return skip()
 			}
-			return when(int64(f.Config.Limits.Connections)+otherFiles > f.Machine.OpenFiles,
+			return when(int64(f.Config.Limits.Connections)+OtherFiles(f.Config) > f.Machine.OpenFiles,
 				"connections", strconv.Itoa(f.Config.Limits.Connections), "files", strconv.FormatInt(f.Machine.OpenFiles, 10))
 		},
 	},
@@ -155,6 +154,18 @@ var machineChecks = []check{
 				"threads", strconv.Itoa(f.Machine.Threads), "quota", strconv.FormatFloat(f.Machine.Quota, 'g', 3, 64))
 		},
 	},
+}
+
+// OtherFiles is how many files and connections a server may have open beside the
+// connections of clients: the log, the UI's files, what is open for a moment, and
+// the database.
+func OtherFiles(c *config.Config) int64 {
+	const few = 128
+	if c.Database.IsPostgres() {
+		return few + int64(c.Postgres.MaxConns)
+	}
+	// Two readers for each processor, each with the file and its log.
+	return few + 4*int64(runtime.NumCPU())
 }
 
 // rate is how many passwords can be hashed in a second.

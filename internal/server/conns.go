@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/api"
+	"github.com/latchkey-auth/latchkey/internal/config"
+	"github.com/latchkey-auth/latchkey/internal/doctor"
 )
 
 // conns is the listener: it bounds how many connections there are.
@@ -201,9 +203,8 @@ func turnAway(tcp *net.TCPConn) {
 
 // bound is how many connections there may be: as many as are set, or fewer
 // where the process may not open as many files.
-func bound(most int, log *slog.Logger) int {
-	// The database, the log, the UI's files and connections to PostgreSQL.
-	const others = 128
+func bound(cfg *config.Config, log *slog.Logger) int {
+	most := cfg.Limits.Connections
 	files, err := openFiles()
 	if err != nil {
 		if !errors.Is(err, errors.ErrUnsupported) {
@@ -211,14 +212,23 @@ func bound(most int, log *slog.Logger) int {
 		}
 		return most
 	}
-	if uint64(most)+others <= files {
-		return most
+	lower := within(most, files, uint64(doctor.OtherFiles(cfg)))
+	if lower < most {
+		log.Warn("fewer files may be open than connections are allowed: raise the limit of open files (ulimit -n, LimitNOFILE)",
+			"files", files, "limits.connections", most, "connections", lower)
 	}
-	lower := 16
-	if files > others+uint64(lower) {
-		lower = int(files - others)
-	}
-	log.Warn("fewer files may be open than connections are allowed: raise the limit of open files (ulimit -n, LimitNOFILE)",
-		"files", files, "limits.connections", most, "connections", lower)
 	return lower
+}
+
+// within is how many of most connections leave others of the files, but a few in
+// any case.
+func within(most int, files, others uint64) int {
+	const least = 16
+	switch {
+	case uint64(most)+others <= files:
+		return most
+	case files > others+least:
+		return int(files - others)
+	}
+	return min(most, least)
 }

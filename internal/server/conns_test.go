@@ -10,6 +10,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/latchkey-auth/latchkey/internal/config"
+	"github.com/latchkey-auth/latchkey/internal/doctor"
 )
 
 // TestConns: who waits gives way to who comes, no address has more than its
@@ -179,5 +182,30 @@ func TestOutOfFiles(t *testing.T) {
 	_ = srv.Close()
 	if err := <-ended; err != http.ErrServerClosed { //nolint:errorlint // The very one.
 		t.Error(err)
+	}
+}
+
+// TestWithin: connections of clients leave their files to everything else, also
+// to a thousand connections to PostgreSQL.
+func TestWithin(t *testing.T) {
+	cfg, err := config.Load(config.Sources{Env: []string{"LATCHKEY_DATABASE=postgres://latchkey@db/latchkey", "LATCHKEY_POSTGRES_MAX_CONNS=1000"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	others := uint64(doctor.OtherFiles(cfg))
+	for _, c := range []struct {
+		most  int
+		files uint64
+		want  int
+	}{
+		{10_240, 65_536, 10_240},
+		{10_240, 10_240 + others, 10_240},
+		{10_240, 4096, 4096 - 1128},
+		{10_240, 1024, 16},
+		{8, 1024, 8},
+	} {
+		if got := within(c.most, c.files, others); got != c.want {
+			t.Errorf("%d connections of %d files: %d, want %d", c.most, c.files, got, c.want)
+		}
 	}
 }

@@ -493,7 +493,7 @@ func listen(ctx context.Context, cfg *config.Config, log *slog.Logger, now func(
 	if err != nil {
 		return nil, nil, fmt.Errorf("listen on %s: %w", cfg.Listen, err)
 	}
-	counted := newConns(l, bound(cfg.Limits.Connections, log), cfg.Limits.PerAddress, cfg.Proxy.Trusted, log)
+	counted := newConns(l, bound(cfg, log), cfg.Limits.PerAddress, cfg.Proxy.Trusted, log)
 	counted.stall = cfg.Timeouts.Write.Std()
 	if cert == nil {
 		return counted, counted, nil
