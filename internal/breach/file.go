@@ -99,6 +99,14 @@ func (s shard) fingerprints() int64 {
 	return (int64(s.segmentCount) + 2) * int64(s.segmentLength)
 }
 
+// possible reports whether there can be such a shard: a checksum is no
+// signature, and what is computed with must hold. Both factors are bounded
+// before their product, which is beyond 63 bits otherwise.
+func (s shard) possible() bool {
+	return bits.OnesCount32(s.segmentLength) == 1 && s.segmentCount > 0 &&
+		s.segmentLength <= maxFingerprints && s.segmentCount <= maxFingerprints && s.fingerprints() <= maxFingerprints
+}
+
 func (s shard) append(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint64(b, s.first)
 	b = binary.LittleEndian.AppendUint64(b, s.seed)
@@ -181,9 +189,7 @@ func read(file io.ReaderAt, size int64) (*Filter, error) {
 	for i := range int(h.shards) {
 		s := parseShard(directory[i*entrySize:])
 		s.offset = offset
-		// A checksum is no signature: what is computed with must hold.
-		if bits.OnesCount32(s.segmentLength) != 1 || s.segmentCount == 0 || s.fingerprints() > maxFingerprints ||
-			i > 0 && s.first <= f.shards[i-1].first {
+		if !s.possible() || i > 0 && s.first <= f.shards[i-1].first {
 			return nil, fmt.Errorf("%w: shard %d cannot be", ErrDamaged, i)
 		}
 		offset += s.fingerprints() * int64(h.bits/8)

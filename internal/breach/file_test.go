@@ -229,6 +229,58 @@ func TestDamagedFiles(t *testing.T) {
 	}
 }
 
+// crafted is a file of a header, these shards and no fingerprints, all of it
+// summed rightly.
+func crafted(width uint8, shards ...shard) []byte {
+	var directory []byte
+	h := header{bits: width, shards: uint32(len(shards)), directory: headerSize}
+	for i, s := range shards {
+		s.first = uint64(i)
+		directory = s.append(directory)
+		h.keys += uint64(s.keys)
+	}
+	h.sum = crc32.Checksum(directory, castagnoli)
+	return append(h.bytes(), directory...)
+}
+
+// wrapped are shards whose sizes are multiples of 2⁶⁴ together: they fit into
+// the file for whoever computes in 64 bits.
+func wrapped(width uint8) []byte {
+	s := shard{keys: 1, segmentLength: 1 << 31, segmentCount: 1<<32 - 2}
+	if width == 16 {
+		return crafted(width, s)
+	}
+	return crafted(width, s, s)
+}
+
+// A shard as large as none can be is refused whatever its size wraps around to.
+func TestImpossibleShards(t *testing.T) {
+	for what, b := range map[string][]byte{
+		"wrapped, 8 bits":  wrapped(8),
+		"wrapped, 16 bits": wrapped(16),
+		"no length":        crafted(8, shard{keys: 1, segmentCount: 1}),
+		"no count":         crafted(8, shard{keys: 1, segmentLength: 1}),
+	} {
+		f, err := read(bytes.NewReader(b), int64(len(b)))
+		if err == nil {
+			_, err = f.Has("one")
+		}
+		if !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for _, s := range []shard{
+		{segmentLength: 1 << 31, segmentCount: 1<<32 - 1},
+		{segmentLength: 1 << 20, segmentCount: 1},
+		{segmentLength: 1, segmentCount: 1<<32 - 1},
+		{segmentLength: 3, segmentCount: 1},
+	} {
+		if s.possible() {
+			t.Errorf("%+v is possible", s)
+		}
+	}
+}
+
 // FuzzFilter opens what hostile hands made, with checksums that are right.
 func FuzzFilter(f *testing.F) {
 	for _, bits := range []int{8, 16} {
@@ -238,6 +290,7 @@ func FuzzFilter(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(b, "one")
+		f.Add(wrapped(uint8(bits)), "one")
 	}
 	f.Fuzz(func(t *testing.T, b []byte, pw string) {
 		if len(b) >= headerSize {
@@ -247,7 +300,7 @@ func FuzzFilter(f *testing.F) {
 				offset := uint64(headerSize)
 				for d := directory; len(d) >= entrySize; d = d[entrySize:] {
 					s := parseShard(d)
-					if s.fingerprints() > maxFingerprints {
+					if !s.possible() {
 						break
 					}
 					end := offset + uint64(s.fingerprints())*uint64(b[11]/8)
