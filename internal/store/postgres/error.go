@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/puddle/v2"
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
 )
@@ -88,9 +89,10 @@ func lostConnection(err error) bool {
 }
 
 // away reports whether err is the database's own trouble, which may pass: what
-// lostConnection says, and what is not worth a second try now, as a full disk.
+// lostConnection says, and what is not worth a second try now, as a full disk,
+// or a pool that has been closed.
 func away(err error) bool {
-	if lostConnection(err) || lostRace(err) || errors.As(err, new(maybeDone)) {
+	if lostConnection(err) || lostRace(err) || errors.As(err, new(maybeDone)) || errors.Is(err, puddle.ErrClosedPool) {
 		return true
 	}
 	switch code := sqlState(err); code {

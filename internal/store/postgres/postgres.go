@@ -172,8 +172,9 @@ func (db *DB) Ping(ctx context.Context) error {
 	return nil
 }
 
-// errClosed answers what comes after Close.
-var errClosed = errors.New("the store is closed")
+// errClosed answers what comes after Close: a request that a stop has not waited
+// for is put off, to the next start or another node.
+var errClosed error = &auth.Error{Kind: auth.Unavailable, Code: auth.CodeDatabaseAway, Cause: errors.New("the store is closed")}
 
 // Close implements auth.Store.
 func (db *DB) Close() error {

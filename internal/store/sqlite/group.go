@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/auth"
 	"github.com/latchkey-auth/latchkey/internal/store"
 )
 
@@ -24,8 +25,9 @@ const (
 	maxPatience   = time.Millisecond
 )
 
-// errClosed is the answer to acts after Close.
-var errClosed = errors.New("the database is closed")
+// errClosed is the answer to acts after Close: a request that a stop has not
+// waited for is put off, to the next start or another node.
+var errClosed error = &auth.Error{Kind: auth.Unavailable, Code: auth.CodeDatabaseAway, Cause: errors.New("the database is closed")}
 
 // act is one member of a group: a unit of work that waits for its commit.
 type act struct {
