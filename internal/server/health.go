@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,16 +17,55 @@ import (
 // /healthz is 200 while the process works. /readyz is 503 before the first
 // load of revocations and while stopping, else 200 with what is degraded in
 // its body: a database outage concerns all nodes alike, and a balancer that
-// takes them all out makes it worse.
+// takes them all out makes it worse. Whether the database answers may be as old
+// as pingKept; all else is told as it is.
 type health struct {
 	store    atomic.Pointer[auth.Store]
 	revoked  atomic.Pointer[session.Revoked]
 	stopping atomic.Bool
 	now      func() time.Time
+	pinged   pinged
 }
 
-// staleAfter is how old the list of revocations may be before that is told.
-const staleAfter = 5 * time.Second
+const (
+	// staleAfter is how old the list of revocations may be before that is told.
+	staleAfter = 5 * time.Second
+	// pingTime is how long the database has for a sign of life.
+	pingTime = time.Second
+	// pingKept is how long one is good enough for whoever asks next.
+	pingKept = 100 * time.Millisecond
+)
+
+// pinged is the database's last sign of life. Anybody may ask for one, as often
+// as they like: however many ask, one of them waits for a connection, among
+// the logins that do.
+type pinged struct {
+	once sync.Once
+	turn chan struct{} // one place: who waits for it is given what the other has found
+	at   time.Time     // by the machine's clock
+	err  error
+}
+
+func (p *pinged) ask(ctx context.Context, store auth.Store) error {
+	p.once.Do(func() { p.turn = make(chan struct{}, 1) })
+	wait, cancel := context.WithTimeout(ctx, pingTime)
+	defer cancel()
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-wait.Done():
+		return wait.Err()
+	}
+	if !p.at.IsZero() && time.Since(p.at) < pingKept {
+		return p.err
+	}
+	// Whoever asked may go away: what is found is for others, too.
+	ping, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTime)
+	defer cancel()
+	p.err = store.Ping(ping)
+	p.at = time.Now()
+	return p.err
+}
 
 func (h *health) live(w http.ResponseWriter, r *http.Request) {
 	if !reads(w, r) {
@@ -54,10 +94,8 @@ func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 	case revoked == nil || store == nil || !revoked.Loaded():
 		answer(w, http.StatusServiceUnavailable, `{"status":"starting"}`)
 	default:
-		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
-		defer cancel()
 		body := `{"status":"ok","degraded":[]}`
-		switch dbErr, stale := (*store).Ping(ctx), h.now().Sub(revoked.Synced()) > staleAfter; {
+		switch dbErr, stale := h.pinged.ask(r.Context(), *store), h.now().Sub(revoked.Synced()) > staleAfter; {
 		case dbErr != nil && stale:
 			body = `{"status":"ok","degraded":["database","revocations"]}`
 		case dbErr != nil:
