@@ -90,6 +90,8 @@ type exchange struct {
 	// which of its fields.
 	refused auth.Refusal
 	field   string
+	// aborted says that the answer broke off.
+	aborted bool
 }
 
 // exchangeKey is under which a request's context carries its exchange.
@@ -173,10 +175,9 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		full = f.underWay.Add(1) > f.most
 	}
 	defer func() {
-		if p := recover(); p != nil {
-			if p == http.ErrAbortHandler { //nolint:errorlint // The sentinel is compared as net/http does.
-				panic(p)
-			}
+		p := recover()
+		e.aborted = p == http.ErrAbortHandler //nolint:errorlint // The sentinel is compared as net/http does.
+		if p != nil && !e.aborted {
 			f.log.Error("panic", "request", e.id, "route", e.route, "panic", p, "stack", string(debug.Stack()))
 			if e.status == 0 {
 				f.cors.allow(e.Header(), r)
@@ -185,6 +186,9 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		f.tell(r, e)
 		f.logLine(r, e, f.now().Sub(start))
+		if e.aborted {
+			panic(p)
+		}
 	}()
 	if full {
 		e.route = "crowded"
@@ -253,8 +257,8 @@ func (f *front) serve(e *exchange, r *http.Request) {
 		ctx := &requestContext{Context: r.Context(), exchange: e, deadline: time.Now().Add(limit)}
 		defer ctx.release()
 		r = r.WithContext(ctx)
+		defer func() { e.route = r.Pattern }() // Also of one that does not return.
 		(*h).ServeHTTP(e, r)
-		e.route = r.Pattern
 	case path == jwksPath && r.URL.RawPath == "":
 		e.route = path
 		f.jwks.ServeHTTP(e, r)
@@ -335,14 +339,17 @@ func (f *front) logLine(r *http.Request, e *exchange, took time.Duration) {
 	if route == "" {
 		route = "-"
 	}
-	attrs := [...]slog.Attr{
+	attrs := [9]slog.Attr{
 		slog.String("id", e.id), slog.String("method", method(r)), slog.String("route", route),
 		slog.Int("status", e.status), slog.Int64("us", took.Microseconds()), slog.Int64("user", e.userID),
-		slog.String("address", e.client.Address), slog.String("refused", string(e.refused)),
+		slog.String("address", e.client.Address),
 	}
-	told := attrs[:]
-	if e.refused == "" {
-		told = told[:len(told)-1]
+	told := attrs[:7]
+	if e.refused != "" {
+		told = append(told, slog.String("refused", string(e.refused)))
+	}
+	if e.aborted {
+		told = append(told, slog.Bool("aborted", true))
 	}
 	f.log.LogAttrs(r.Context(), level, "request", told...)
 }

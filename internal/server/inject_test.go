@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/latchkey-auth/latchkey/internal/auth"
 )
 
 // hostileTexts are what a client may send to break a line of the log, to paint
@@ -121,5 +123,50 @@ func TestPanicIsOneLine(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// An answer that breaks off leaves its line like any other, which says so, and
+// net/http is told to close the connection.
+func TestAbortedIsOneLine(t *testing.T) {
+	abort := func(w http.ResponseWriter, r *http.Request) {
+		r.Pattern = "/api/audit/"
+		w.WriteHeader(http.StatusOK)
+		w.(*exchange).NoteRefusal(auth.RefusedPermission, "")
+		panic(http.ErrAbortHandler)
+	}
+	var out bytes.Buffer
+	f := &front{
+		rest: http.HandlerFunc(abort), health: &health{now: time.Now}, cors: newCORS(nil, false), hosts: newHosts(nil), most: 10,
+		log: slog.New(slog.NewJSONHandler(&out, nil)), now: time.Now,
+	}
+	api := http.Handler(http.HandlerFunc(abort))
+	f.api.Store(&api)
+	to := newRefusals(nil, f.log, time.Now)
+	f.refusals.Store(to)
+	for path, route := range map[string]string{"/x": "ui", "/api/audit/": "/api/audit/"} {
+		out.Reset()
+		func() {
+			defer func() {
+				if p := recover(); p != http.ErrAbortHandler { //nolint:errorlint // As net/http compares it.
+					t.Errorf("%s: net/http sees %v", path, p)
+				}
+			}()
+			f.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil))
+		}()
+		var line struct {
+			Msg, Route, Refused string
+			Status              int
+			Aborted             bool
+		}
+		if err := json.Unmarshal(out.Bytes(), &line); err != nil || line.Msg != "request" || line.Route != route || line.Status != 200 || !line.Aborted {
+			t.Errorf("%s: %v %s", path, err, out.String())
+		}
+	}
+	if n := len(to.due(true)); n != 2 {
+		t.Errorf("%d refusals are told of, want 2", n)
+	}
+	if n := f.underWay.Load(); n != 0 {
+		t.Errorf("%d are under way", n)
 	}
 }
