@@ -122,6 +122,9 @@ type Options struct {
 	// PublicURL is the address under which people reach this server, without a
 	// slash at its end; "" is the request's own.
 	PublicURL string
+	// Secured says whether a request's client came by TLS, perhaps to a proxy;
+	// nil looks at the connection alone.
+	Secured func(*http.Request) bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// MaxBody is how many bytes of a body are read; 0 means MaxBody.
@@ -167,6 +170,9 @@ func New(o Options) http.Handler {
 	a := &API{Options: o}
 	a.load.most = int64(o.MaxRequests)
 	a.bodies.New = func() any { return new(source) }
+	if a.Secured == nil {
+		a.Secured = func(r *http.Request) bool { return r.TLS != nil }
+	}
 	if a.AllowedOrigin == nil {
 		a.AllowedOrigin = func(string) bool { return false }
 	}

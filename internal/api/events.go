@@ -108,7 +108,7 @@ func (a *API) base(r *http.Request) string {
 		return a.PublicURL
 	}
 	scheme := "http://"
-	if r.TLS != nil {
+	if a.Secured(r) {
 		scheme = "https://"
 	}
 	return scheme + r.Host

@@ -299,6 +299,13 @@ func requestID(r *http.Request) string {
 	return v[0]
 }
 
+// secured reports whether the client came by TLS, to this server or to a trusted
+// proxy that says so.
+func (f *front) secured(r *http.Request) bool {
+	v := r.Header["X-Forwarded-Proto"]
+	return r.TLS != nil || len(v) == 1 && v[0] == "https" && throttle.Trusted(r.RemoteAddr, f.trusted)
+}
+
 // cut shortens s to at most n bytes of valid UTF-8 without NUL, which
 // PostgreSQL does not store.
 func cut(s string, n int) string {

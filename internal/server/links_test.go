@@ -28,6 +28,7 @@ var forged = [][]string{
 	{"X-Forwarded-Port", "666"},
 	{"Forwarded", "for=203.0.113.9;host=evil.example;proto=gopher"},
 	{"X-Forwarded-Proto", "gopher"},
+	{"X-Forwarded-Proto", "https"},
 	{"X-Forwarded-Scheme", "gopher"},
 	{"X-Forwarded-Prefix", "/evil"},
 	{"X-Original-URL", "/evil"},
@@ -118,6 +119,20 @@ func TestForwardedHostIsNotRead(t *testing.T) {
 		var link struct{ Link string }
 		if err := json.Unmarshal([]byte(body), &link); err != nil || resp.StatusCode != 201 || !strings.HasPrefix(link.Link, r.url+"/reset#") {
 			t.Errorf("%s: %d %s", header, resp.StatusCode, body)
+		}
+	}
+}
+
+// Where public_url is not set a trusted proxy says whether people come by TLS,
+// and so how links begin.
+func TestLinksBehindTLSProxy(t *testing.T) {
+	r, bearer := rooted(t, "LATCHKEY_PROXY_TRUSTED=127.0.0.1")
+	host := strings.TrimPrefix(r.url, "http://")
+	for proto, want := range map[string]string{"https": "https://", "http": "http://", "gopher": "http://", "https, http": "http://", "": "http://"} {
+		resp, body := r.do("POST", "/api/users/1/reset-link/", "", append([]string{"X-Forwarded-Proto", proto}, bearer...)...)
+		var link struct{ Link string }
+		if err := json.Unmarshal([]byte(body), &link); err != nil || resp.StatusCode != 201 || !strings.HasPrefix(link.Link, want+host+"/reset#") {
+			t.Errorf("%q: %d %s", proto, resp.StatusCode, body)
 		}
 	}
 }

@@ -351,7 +351,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 		RegistrationRoles: cfg.Registration.Roles, RegistrationOpen: cfg.Registration.Open,
 		HideSchema: !cfg.Docs.Public, Docs: pages.docs(), Now: now,
 		MaxRequests: cfg.Limits.Requests, SecureCookies: cfg.Secure(), AllowedOrigin: f.cors.lists, HeaderTypes: headerTypes(cfg),
-		PublicURL: strings.TrimSuffix(cfg.PublicURL, "/"),
+		PublicURL: strings.TrimSuffix(cfg.PublicURL, "/"), Secured: f.secured,
 		Settings: api.Settings{
 			Name: cfg.UI.Name, MinPassword: cfg.Password.MinLength,
 			Access: cfg.Tokens.Access.Std(), Refresh: cfg.Tokens.Refresh.Std(),

@@ -78,6 +78,13 @@ const (
 	IgnoredHeader
 )
 
+// Trusted reports whether the peer of a connection is a trusted proxy: what
+// else it says of a request may be believed, too.
+func Trusted(peer string, trusted []netip.Prefix) bool {
+	addr, ok := parseNode(peer)
+	return ok && contains(trusted, addr)
+}
+
 // forwarded reports whether a proxy seems to have been at work.
 func forwarded(headers map[string][]string) bool {
 	return len(headers[ForwardedFor]) > 0 || len(headers[Forwarded]) > 0 || len(headers["X-Real-Ip"]) > 0
