@@ -31,7 +31,7 @@ func TestPostgresSyncs(t *testing.T) {
 	pg := pgtest.Durable(t)
 	wal := filepath.Join(t.TempDir(), "postgres")
 	detach := attach(t, strace, wal, family(t, pg.URL("postgres")))
-	n := node.New(t, "LATCHKEY_DATABASE="+pg.URL("postgres"), "LATCHKEY_THROTTLE_ENABLED=false", "LATCHKEY_LOG_LEVEL=error")
+	n := node.New(t, "LATCHKEY_DATABASE="+pg.URL("postgres"), "LATCHKEY_PROXY_TRUSTED=127.0.0.1", "LATCHKEY_THROTTLE_ENABLED=false", "LATCHKEY_LOG_LEVEL=error")
 	log := filepath.Join(t.TempDir(), "strace")
 	if err := n.Run(wrap(t, strace, node.Build(t), log)); err != nil {
 		t.Fatalf("start: %v\n%s", err, n.Log())

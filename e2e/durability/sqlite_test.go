@@ -52,7 +52,7 @@ func (d *disk) truncate(to int64) {
 // ROW 1
 func TestSyncBeforeAcknowledgement(t *testing.T) {
 	strace := node.Strace(t)
-	n := node.New(t, "LATCHKEY_THROTTLE_ENABLED=false", "LATCHKEY_LOG_LEVEL=error")
+	n := node.New(t, "LATCHKEY_PROXY_TRUSTED=127.0.0.1", "LATCHKEY_THROTTLE_ENABLED=false", "LATCHKEY_LOG_LEVEL=error")
 	log := filepath.Join(t.TempDir(), "strace")
 	if err := n.Run(wrap(t, strace, node.Build(t), log)); err != nil {
 		t.Fatalf("start: %v\n%s", err, n.Log())

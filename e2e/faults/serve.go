@@ -232,7 +232,7 @@ type Request struct {
 	Header map[string]string
 	// Body is sent as JSON unless nil.
 	Body any
-	// ID is sent as X-Request-Id unless "".
+	// ID is sent as X-Request-Id unless "". It is taken from proxy.trusted alone.
 	ID string
 }
 

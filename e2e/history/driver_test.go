@@ -70,7 +70,7 @@ func newStage(t *testing.T, engine, setting string, seed uint64) *stage {
 		http:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}},
 	}
 	s.Server = faults.Serve(t, faults.Options{
-		Engine: engine, Env: []string{"LATCHKEY_TOKENS_REUSE=" + setting},
+		Engine: engine, Env: []string{"LATCHKEY_TOKENS_REUSE=" + setting, "LATCHKEY_PROXY_TRUSTED=127.0.0.1"},
 		Decide: s.decide, Hints: s.hints, Frozen: true,
 	})
 	t.Cleanup(s.http.CloseIdleConnections)

@@ -161,7 +161,7 @@ func TestOneRequestStaysOne(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := node.Start(t, "LATCHKEY_TIMEOUTS_HEADER=2s", "LATCHKEY_TIMEOUTS_READ=2s")
+			n := node.Start(t, "LATCHKEY_TIMEOUTS_HEADER=2s", "LATCHKEY_TIMEOUTS_READ=2s", "LATCHKEY_PROXY_TRUSTED=127.0.0.1")
 			backend := strings.TrimPrefix(n.URL, "http://")
 			addr := begin(t, backend)
 			// Two plain ones on one connection are two: the inner one can be seen.

@@ -144,7 +144,7 @@ func (e *exchange) NoteRefusal(why auth.Refusal, field string) {
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := f.now()
-	e := &exchange{ResponseWriter: w, id: requestID(r)}
+	e := &exchange{ResponseWriter: w, id: f.requestID(r)}
 	if e.id == "" {
 		e.id = f.newID()
 	}
@@ -284,11 +284,13 @@ func (f *front) client(r *http.Request) auth.Client {
 	return c
 }
 
-// requestID takes the id that a proxy gave, if it is one that can stand in a
-// log: up to 64 letters, digits, dots, dashes and underscores.
-func requestID(r *http.Request) string {
+// requestID takes the id that a trusted proxy gave, if it is one that can stand
+// in a log: up to 64 letters, digits, dots, dashes and underscores. By a
+// client's own it could pass what it does off as another's request, in the log
+// and in the sealed events.
+func (f *front) requestID(r *http.Request) string {
 	v, ok := r.Header["X-Request-Id"]
-	if !ok || len(v) != 1 || len(v[0]) == 0 || len(v[0]) > 64 {
+	if !ok || len(v) != 1 || len(v[0]) == 0 || len(v[0]) > 64 || !throttle.Trusted(r.RemoteAddr, f.trusted) {
 		return ""
 	}
 	for _, c := range []byte(v[0]) {

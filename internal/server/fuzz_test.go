@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"regexp"
 	"slices"
 	"testing"
@@ -34,6 +35,7 @@ func FuzzHead(f *testing.F) {
 	front := &front{
 		rest: http.HandlerFunc(welcome), health: &health{now: time.Now}, cors: newCORS([]string{listed}, false),
 		hosts: newHosts([]string{"example.com", ".example.org", "127.0.0.1"}), log: slog.New(slog.DiscardHandler), now: time.Now,
+		trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, // httptest's client
 	}
 	f.Fuzz(func(t *testing.T, id, host, from, path string) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)

@@ -193,13 +193,17 @@ func TestLog(t *testing.T) {
 	}
 }
 
+// A trusted proxy names its requests; a client does not choose the id that the
+// log and the sealed events know its requests by.
 func TestRequestID(t *testing.T) {
-	r := start(t, settings(t), server.RunOptions{})
-	for sent, kept := range map[string]bool{"abc-123_X.9": true, "": false, "a b": false, "a\"b": false, strings.Repeat("x", 65): false} {
-		resp, _ := r.do("GET", "/healthz", "", "X-Request-Id", sent)
-		got := resp.Header.Get("X-Request-Id")
-		if (got == sent) != kept || got == "" {
-			t.Errorf("sent %q, got %q, want kept=%v", sent, got, kept)
+	for peer, trusted := range map[string]bool{"127.0.0.1": true, "10.0.0.1": false} {
+		r := start(t, settings(t, "LATCHKEY_PROXY_TRUSTED="+peer), server.RunOptions{})
+		for sent, good := range map[string]bool{"abc-123_X.9": true, "": false, "a b": false, "a\"b": false, strings.Repeat("x", 65): false} {
+			resp, _ := r.do("GET", "/healthz", "", "X-Request-Id", sent)
+			got := resp.Header.Get("X-Request-Id")
+			if (got == sent) != (good && trusted) || got == "" {
+				t.Errorf("sent %q, got %q, trusted=%v", sent, got, trusted)
+			}
 		}
 	}
 }
