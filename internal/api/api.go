@@ -22,6 +22,7 @@ const MaxBody = 64 << 10
 type Sessions interface {
 	Authenticate(ctx context.Context, accessToken string) (session.Access, error)
 	User(ctx context.Context, a session.Access) (auth.User, error)
+	Live(ctx context.Context, a session.Access) error
 	Refresh(ctx context.Context, refreshToken string, c auth.Client, arrived time.Time) (session.Tokens, auth.User, error)
 	Logout(ctx context.Context, a session.Access, refreshToken string, c auth.Client) error
 	Verify(ctx context.Context, token string) error

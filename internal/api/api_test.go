@@ -76,6 +76,8 @@ func (a *acts) User(context.Context, session.Access) (auth.User, error) {
 	return john, nil
 }
 
+func (a *acts) Live(context.Context, session.Access) error { return nil }
+
 func (a *acts) Refresh(_ context.Context, token string, _ auth.Client, arrived time.Time) (session.Tokens, auth.User, error) {
 	if a.refresh != nil {
 		if err := a.refresh(token, arrived); err != nil {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/csv"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -163,11 +164,12 @@ func appendPerson(b []byte, id int64, address string) []byte {
 
 // exportAudit streams all that passes the filter, batch by batch: however much
 // there is, little of it is in memory. What goes wrong after the first batch
-// breaks the connection, so that nobody takes a part for the whole.
+// breaks the connection, so that nobody takes a part for the whole; so does an
+// end of the caller's session, or of their role, meanwhile.
 func (a *API) exportAudit(w http.ResponseWriter, r *http.Request, f auth.AuditFilter, format string) error {
-	who := callerOf(r).User
+	who := callerOf(r)
 	f.Limit = exportBatch
-	batch, err := a.Accounts.Audit(r.Context(), who, f)
+	batch, err := a.Accounts.Audit(r.Context(), who.User, f)
 	if err != nil {
 		return err
 	}
@@ -210,7 +212,15 @@ func (a *API) exportAudit(w http.ResponseWriter, r *http.Request, f auth.AuditFi
 		}
 		last := &batch[len(batch)-1]
 		f.After = &auth.AuditPlace{At: last.At, ID: last.ID}
-		if batch, err = a.Accounts.Audit(r.Context(), who, f); err != nil {
+		err = a.Sessions.Live(r.Context(), who.Access)
+		if refused := new(auth.Error); errors.As(err, &refused) && refused.Kind == auth.TokenNotValid {
+			noteRefusal(w, refused.Refusal(), "")
+			panic(http.ErrAbortHandler)
+		}
+		if err == nil {
+			batch, err = a.Accounts.Audit(r.Context(), who.User, f)
+		}
+		if err != nil {
 			a.Log.ErrorContext(r.Context(), "an export broke off", "error", err)
 			panic(http.ErrAbortHandler)
 		}

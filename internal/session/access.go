@@ -38,26 +38,37 @@ func (s *Service) authenticate(ctx context.Context, claims token.Claims) (Access
 		},
 		Role: auth.Role(claims.Role), Expires: claims.Expires,
 	}
+	if err := s.Live(ctx, a); err != nil {
+		return Access{}, err
+	}
+	return a, nil
+}
+
+// Live tells by a nil error that a token which Authenticate took has not been
+// revoked since: for what takes longer than a moment. The database is asked as
+// seldom as there, and its role is still the user's, since a change of that
+// revokes it.
+func (s *Service) Live(ctx context.Context, a Access) error {
 	dead, err := s.Revoked.Has(ctx, a.AccessIdentity)
 	if err != nil {
-		return Access{}, err
+		return err
 	}
 	if dead {
 		if _, err := s.activeUser(ctx, a.UserID); err != nil {
-			return Access{}, err
+			return err
 		}
-		return Access{}, auth.TokenRefused(auth.RefusedRevoked)
+		return auth.TokenRefused(auth.RefusedRevoked)
 	}
-	if claims.SessionID == "" {
+	if a.SessionID == "" {
 		u, err := s.activeUser(ctx, a.UserID)
 		if err != nil {
-			return Access{}, err
+			return err
 		}
 		if a.OutlivedBy(u) {
-			return Access{}, auth.TokenRefused(auth.RefusedRevoked)
+			return auth.TokenRefused(auth.RefusedRevoked)
 		}
 	}
-	return a, nil
+	return nil
 }
 
 // User gives the caller as the database has it now. A caller that is gone,
