@@ -149,6 +149,8 @@ type Options struct {
 	ForwardedIgnored bool
 	Hash             time.Duration
 	LargestHash      int64
+	// Certificate is the one that the server shows; nil is the files'.
+	Certificate *x509.Certificate
 	// Formats are those counted earlier; CountFormats counts them now.
 	Formats      map[auth.PasswordFormat]int64
 	CountFormats bool
@@ -180,6 +182,9 @@ func Gather(ctx context.Context, o Options) *Facts {
 	server := whoServes(o.Running, f.Folder.Owner)
 	f.Server = server.name
 	f.Secrets, f.TLS = secretFiles(o.Config, server), certificate(o.Config.TLS, server)
+	if o.Certificate != nil {
+		f.TLS.Leaf = o.Certificate
+	}
 	switch {
 	case o.Store != nil:
 		f.Database = ask(ctx, o)

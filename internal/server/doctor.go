@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -37,6 +38,8 @@ type rounds struct {
 	ignored func() bool
 	log     *slog.Logger
 	now     func() time.Time
+	// inForce is the certificate that is shown; nil without TLS.
+	inForce func() *x509.Certificate
 
 	// hashing measures how long a hash takes; hash is the least that was
 	// measured, since a busy machine makes it longer and nothing shorter.
@@ -116,6 +119,9 @@ func (r *rounds) look(ctx context.Context) api.Diagnosis {
 	}
 	if f := r.formats.Load(); f != nil {
 		o.Formats = *f
+	}
+	if r.inForce != nil {
+		o.Certificate = r.inForce()
 	}
 	d := api.Diagnosis{CheckedAt: o.Now}
 	for _, f := range doctor.Judge(doctor.Gather(ctx, o)) {

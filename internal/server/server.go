@@ -246,7 +246,13 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 			return err
 		}
 	}
-	listener, secured, err := listen(ctx, cfg, log, now)
+	var cert *certificate
+	if cfg.TLS.Cert != "" {
+		if cert, err = loadCertificate(cfg.TLS.Cert, cfg.TLS.Key, log, now); err != nil {
+			return err
+		}
+	}
+	listener, secured, err := listen(ctx, cfg, cert, log)
 	if err != nil {
 		return err
 	}
@@ -314,6 +320,9 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 	a.logins.Hasher.AwaitPresent()
 
 	rounds := newRounds(cfg, store, f.ignored.Load, log, now)
+	if cert != nil {
+		rounds.inForce = cert.inForce
+	}
 	clock := watch(now, cmp.Or(opts.SweepHold, sweepHold), log)
 	sealer := newSealer(cfg, store, a.ring, clock.steady, log, now)
 	// Before the ring moves: the chain may be under a key that is about to go.
@@ -479,15 +488,8 @@ func endAllIfRewound(ctx context.Context, store auth.Store, accounts *account.Se
 }
 
 // listen opens the listener that counts connections and, over it, that which
-// requests are read from: with TLS or without.
-func listen(ctx context.Context, cfg *config.Config, log *slog.Logger, now func() time.Time) (*conns, net.Listener, error) {
-	var cert *certificate
-	if cfg.TLS.Cert != "" {
-		var err error
-		if cert, err = loadCertificate(cfg.TLS.Cert, cfg.TLS.Key, log, now); err != nil {
-			return nil, nil, err
-		}
-	}
+// requests are read from: with TLS or, where cert is nil, without.
+func listen(ctx context.Context, cfg *config.Config, cert *certificate, log *slog.Logger) (*conns, net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"os"
@@ -9,7 +10,8 @@ import (
 	"time"
 )
 
-// lookEvery is how often, at most, the certificate's files are looked at.
+// lookEvery is how often, at most, the certificate's files are looked at, and
+// read while they cannot be used.
 const lookEvery = time.Second
 
 // tlsConfig is TLS 1.3, and 1.2 with forward secrecy and authenticated
@@ -30,8 +32,8 @@ func tlsConfig(c *certificate) *tls.Config {
 
 // certificate is the one in force. A new one is taken when its files have
 // changed, without a restart: who renews it need tell nobody. While the two
-// do not fit (one of them has been written, the other not yet) the old one
-// stays.
+// do not fit (one of them has been written, the other not yet), or cannot be
+// read, the old one stays and they are tried again.
 type certificate struct {
 	certFile, keyFile string
 	log               *slog.Logger
@@ -39,7 +41,8 @@ type certificate struct {
 
 	mu      sync.Mutex
 	current *tls.Certificate
-	stamp   [2]stamp // of the files that were last read, good or not
+	stamp   [2]stamp // of the files that it was read from
+	told    string   // what the log has of those there are now
 	looked  time.Time
 }
 
@@ -84,15 +87,27 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	// next time.
 	stamp := c.stamps()
 	if stamp == c.stamp {
+		c.told = ""
 		return c.current, nil
 	}
-	c.stamp = stamp
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
-		c.log.Warn("the new certificate cannot be used, the old one stays", "error", err)
+		// Nothing of it is kept but for the log: what is in the way may go without
+		// a trace in the stamps, as where a key is root's until a hook has given it
+		// to this user.
+		if what := fmt.Sprint(stamp, err); what != c.told {
+			c.told = what
+			c.log.Warn("the new certificate cannot be used, the old one stays", "error", err)
+		}
 		return c.current, nil
 	}
-	c.current = &pair
+	c.current, c.stamp, c.told = &pair, stamp, ""
 	c.log.Info("a new certificate is in force", "not_after", pair.Leaf.NotAfter)
 	return c.current, nil
+}
+
+// inForce is the one that the next handshake shows.
+func (c *certificate) inForce() *x509.Certificate {
+	pair, _ := c.get(nil) // It has no error.
+	return pair.Leaf
 }
