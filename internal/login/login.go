@@ -98,8 +98,9 @@ func (s *Service) Password(ctx context.Context, email auth.Email, pw string, c a
 	switch {
 	case auth.IsKind(err, auth.BadCredentials):
 		err = end(s.failed(ctx, place, opening.UserID, c), verdict)
-	case auth.IsKind(err, auth.TooMany): // The address was blocked meanwhile.
-		verdict.Settle(ctx)
+	case auth.IsKind(err, auth.TooMany):
+		// The address was blocked meanwhile, and a wrong password gets the same.
+		err = end(err, verdict)
 	case err != nil:
 		s.giveBack(ctx, place)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/counters"
 	"github.com/latchkey-auth/latchkey/internal/login"
 	"github.com/latchkey-auth/latchkey/internal/password"
 	"github.com/latchkey-auth/latchkey/internal/session"
@@ -190,6 +191,30 @@ func TestTakeOverAlike(t *testing.T) {
 	// The right password of who is known opens all the same.
 	if _, u, err := d.signIn(d.user.Email, right); err != nil || u.ID != d.user.ID {
 		t.Errorf("%v", err)
+	}
+}
+
+// blocked is a store in which the address is blocked while a password is looked
+// at.
+type blocked struct{ auth.Store }
+
+func (blocked) OpenSession(context.Context, auth.Opening) (auth.Opened, error) {
+	return auth.Opened{}, counters.TooMany(time.Minute)
+}
+
+// TestBlockedMeanwhileAlike: the right password of who is known waits as a wrong
+// one does where neither is let in, or the time would tell which it was.
+//
+// ASVS 6.3.8
+// ROW 8
+func TestBlockedMeanwhileAlike(t *testing.T) {
+	d, b := withUpstream(t)
+	d.Sessions.Store = blocked{d.Sessions.Store}
+	for pw, want := range map[string]auth.Kind{right: auth.TooMany, "wrong-Horse-42": auth.BadCredentials} {
+		paused := b.paused.Load()
+		if _, _, err := d.signIn(d.user.Email, pw); !auth.IsKind(err, want) || b.paused.Load() != paused+1 {
+			t.Errorf("kind %d: %v, waited %d times", want, err, b.paused.Load()-paused)
+		}
 	}
 }
 
