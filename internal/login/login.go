@@ -64,10 +64,15 @@ func (s *Service) Password(ctx context.Context, email auth.Email, pw string, c a
 		}
 		place.Become(u.ID)
 	}
+	// Where the upstream could not say, the attempt stays counted all the same, as
+	// one that failed: a wrong password of somebody who is known is a guess and
+	// must count, and a count that went further with it than with an address that
+	// nobody has would tell which it was (docs/throttle.md).
+	//
 	// end is a refusal with its time.
 	end := func(err error, v password.Verdict) error {
 		v.Settle(ctx)
-		return s.alike(ctx, err, known, unsaid)
+		return s.alike(ctx, err, known, unsaid, c.Address)
 	}
 	verdict, err := s.Hasher.Judge(ctx, pw, u.Password)
 	if err != nil {

@@ -18,8 +18,9 @@ type Upstream interface {
 	Ask(ctx context.Context, email auth.Email, password, address string) (auth.ImportedUser, error)
 	// Pause waits as long as a refusal of Ask's takes.
 	Pause(ctx context.Context)
-	// Down reports whether it cannot say at present, and for how long.
-	Down() (time.Duration, bool)
+	// Down reports whether it cannot say to a client of this address at present,
+	// and for how long.
+	Down(address string) (time.Duration, bool)
 }
 
 // takeOver asks the upstream about somebody who is not known here and keeps them
@@ -85,8 +86,9 @@ func (s *Service) takeOver(ctx context.Context, email auth.Email, pw string, c a
 
 // alike makes a refusal the same for who is known here and who is not, also while
 // the upstream cannot say: then nobody is told that they are wrong, since half of
-// them may not be, and the other half must not be told from them.
-func (s *Service) alike(ctx context.Context, err error, known bool, unsaid error) error {
+// them may not be, and the other half must not be told from them. When to come
+// again is told of one moment, too.
+func (s *Service) alike(ctx context.Context, err error, known bool, unsaid error, address string) error {
 	if s.Upstream == nil {
 		return err
 	}
@@ -96,11 +98,11 @@ func (s *Service) alike(ctx context.Context, err error, known bool, unsaid error
 	if !auth.IsKind(err, auth.BadCredentials) {
 		return err
 	}
+	if wait, down := s.Upstream.Down(address); down {
+		return &auth.Error{Kind: auth.Unavailable, Code: auth.CodeBusy, RetryAfter: wait}
+	}
 	if unsaid != nil {
 		return unsaid
-	}
-	if wait, down := s.Upstream.Down(); down {
-		return &auth.Error{Kind: auth.Unavailable, Code: auth.CodeBusy, RetryAfter: wait}
 	}
 	return err
 }

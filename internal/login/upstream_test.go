@@ -3,6 +3,8 @@ package login_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +16,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/login"
 	"github.com/latchkey-auth/latchkey/internal/password"
 	"github.com/latchkey-auth/latchkey/internal/session"
+	"github.com/latchkey-auth/latchkey/internal/throttle"
 )
 
 // before is an upstream: people by their address, all with one password.
@@ -36,8 +39,11 @@ func (b *before) Ask(_ context.Context, email auth.Email, pw, address string) (a
 	return u, nil
 }
 
-func (b *before) Pause(context.Context)       { b.paused.Add(1) }
-func (b *before) Down() (time.Duration, bool) { return 3 * time.Second, b.down.Load() }
+func (b *before) Pause(context.Context) { b.paused.Add(1) }
+
+func (b *before) Down(address string) (time.Duration, bool) {
+	return 3 * time.Second, b.down.Load() && address != ""
+}
 
 func newcomer(id int64, address string) auth.ImportedUser {
 	email, _ := auth.ParseEmail(address)
@@ -215,6 +221,37 @@ func TestBlockedMeanwhileAlike(t *testing.T) {
 		if _, _, err := d.signIn(d.user.Email, pw); !auth.IsKind(err, want) || b.paused.Load() != paused+1 {
 			t.Errorf("kind %d: %v, waited %d times", want, err, b.paused.Load()-paused)
 		}
+	}
+}
+
+// TestUnsaidIsCountedAlike: while the upstream cannot say, wrong passwords for many
+// addresses from one client get as far where everybody is known as where nobody is.
+//
+// ASVS 6.3.8
+func TestUnsaidIsCountedAlike(t *testing.T) {
+	const most = throttle.DefaultEmails + 5
+	var answers [2][]auth.Kind
+	for i, known := range []bool{false, true} {
+		d, b := withUpstream(t)
+		b.down.Store(true)
+		for n := range most {
+			address := fmt.Sprintf("p%d@example.com", n)
+			if known {
+				d.update(func(tx auth.Tx) error {
+					_, err := tx.InsertUser(t.Context(), auth.NewUser{Email: email(t, address), Role: auth.RoleClient, Password: d.user.Password, IsActive: true}, time.Now())
+					return err
+				})
+			}
+			_, _, err := d.signIn(address, "wrong-Horse-42")
+			e := new(auth.Error)
+			if !errors.As(err, &e) {
+				t.Fatal(err)
+			}
+			answers[i] = append(answers[i], e.Kind)
+		}
+	}
+	if !slices.Equal(answers[0], answers[1]) || answers[0][0] != auth.Unavailable || answers[0][most-1] != auth.TooMany {
+		t.Errorf("nobody is known: %v\neverybody is: %v", answers[0], answers[1])
 	}
 }
 

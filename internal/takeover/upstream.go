@@ -8,10 +8,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math"
 	"net"
 	"net/http"
+	"net/http/httptrace"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -37,6 +41,12 @@ const (
 	maxUpstreamBody = 64 << 10
 	// downTime is how long a Django that did not answer is left alone.
 	downTime = 5 * time.Second
+	// severalFail is of how many addresses in a row a login must have come to
+	// nothing before the Django is left alone for everybody's.
+	severalFail = 3
+	// maxAside is how many addresses are left alone at once. Of more each login
+	// is asked about.
+	maxAside = 4096
 	// maxRetryAfter bounds what a Django asks us to wait.
 	maxRetryAfter = time.Minute
 	// firstPause is the least that a login there is thought to take while few have.
@@ -49,21 +59,29 @@ const (
 
 // Upstream is a Django whose login is asked for who is not known here. It is
 // safe for concurrent use.
+//
+// A login may come to nothing by what was sent, and a client chooses that: its
+// address is over the Django's own limit, or its words make it stumble. So what
+// comes to nothing is held against the client's address alone. The Django is
+// left alone for everybody's logins where it cannot be reached, or where those of
+// several addresses have come to nothing in a row.
 type Upstream struct {
 	UpstreamOptions
 	transport http.RoundTripper
 	places    chan struct{}
 
-	mu    sync.Mutex
-	down  time.Time // until when it is left alone
-	took  [64]time.Duration
-	asked int
+	mu      sync.Mutex
+	down    time.Time            // until when it is left alone
+	aside   map[string]time.Time // the same of the logins of an address
+	nothing []string             // the last addresses in a row whose logins came to nothing, each once
+	took    [64]time.Duration
+	asked   int
 }
 
 // NewUpstream makes an Upstream.
 func NewUpstream(o UpstreamOptions) *Upstream {
 	u := &Upstream{
-		UpstreamOptions: o, places: make(chan struct{}, maxAsked),
+		UpstreamOptions: o, places: make(chan struct{}, maxAsked), aside: map[string]time.Time{},
 		transport: &http.Transport{
 			DialContext: (&net.Dialer{Timeout: o.Timeout}).DialContext, TLSHandshakeTimeout: o.Timeout,
 			// See NewShadow. And no proxy of the environment's sees a password.
@@ -78,11 +96,12 @@ func NewUpstream(o UpstreamOptions) *Upstream {
 // password of the answer is left to the caller.
 //
 // It is BadCredentials where the Django refuses, and Unavailable where it does
-// not answer as one: it is down, too slow, limits us, or redirects. For downTime
-// after such an answer it is not asked again. A refusal is not remembered.
+// not answer as one: it is down, too slow, limits us, or redirects. After that it
+// is not asked for a while, by this address or by anybody: see Upstream. A
+// refusal is not remembered.
 func (u *Upstream) Ask(ctx context.Context, email auth.Email, password, address string) (auth.ImportedUser, error) {
 	began := time.Now()
-	if wait, down := u.Down(); down {
+	if wait, down := u.Down(address); down {
 		u.pause(ctx, began)
 		return auth.ImportedUser{}, unavailable(wait)
 	}
@@ -106,36 +125,101 @@ func (u *Upstream) Ask(ctx context.Context, email auth.Email, password, address 
 		return found, err
 	case errors.Is(ctx.Err(), context.Canceled):
 		return found, fmt.Errorf("ask the Django: %w", err) // Nobody waits any more.
+	case errors.Is(ctx.Err(), context.DeadlineExceeded) && time.Since(asked) < u.Timeout/2:
+		return found, unavailable(time.Second) // Its time was spent on waiting for a place.
 	}
-	wait := downTime
-	if later := new(laterError); errors.As(err, &later) {
-		wait = min(max(later.wait, time.Second), maxRetryAfter)
+	wait, everybody := u.fail(address, err)
+	if everybody {
+		u.Log.WarnContext(ctx, "the Django does not answer logins: whoever is not known here cannot be asked about", "error", err)
+	} else {
+		u.Log.WarnContext(ctx, "the Django has not said yes or no to a login", "error", err)
 	}
-	u.mu.Lock()
-	u.down = u.Now().Add(wait)
-	u.mu.Unlock()
-	u.Log.WarnContext(ctx, "the Django does not answer logins: whoever is not known here cannot be asked about", "error", err)
 	u.pause(ctx, began)
 	return found, unavailable(wait)
+}
+
+// fail notes that a login of an address has come to nothing, and gives for how
+// long what is left alone: that address's logins, or everybody's.
+func (u *Upstream) fail(address string, err error) (wait time.Duration, everybody bool) {
+	var (
+		limit *limitError
+		apart *personError
+		away  *awayError
+	)
+	now, key := u.Now(), addressKey(address)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case errors.As(err, &limit):
+		// Its limits go by the address that we name, and tell nothing of others.
+		wait = min(max(limit.wait, time.Second), maxRetryAfter)
+		u.setAside(key, now, wait)
+		return wait, false
+	case errors.As(err, &apart):
+		// It works, and takes this password: nobody else is concerned.
+		u.nothing = nil
+		return downTime, false
+	case errors.As(err, &away):
+		everybody = true
+	default:
+		if !slices.Contains(u.nothing, key) {
+			u.nothing = append(u.nothing, key)
+		}
+		everybody = len(u.nothing) >= severalFail
+	}
+	if everybody {
+		u.down, u.nothing = now.Add(downTime), nil
+	}
+	u.setAside(key, now, downTime)
+	return downTime, everybody
+}
+
+// setAside leaves an address's logins alone. u.mu is held.
+func (u *Upstream) setAside(key string, now time.Time, wait time.Duration) {
+	if len(u.aside) >= maxAside {
+		maps.DeleteFunc(u.aside, func(_ string, until time.Time) bool { return !until.After(now) })
+	}
+	until, there := u.aside[key]
+	if there || len(u.aside) < maxAside {
+		u.aside[key] = later(until, now.Add(wait))
+	}
+}
+
+// addressKey is what of an address is told apart: of IPv6 a network.
+func addressKey(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil || a.Unmap().Is4() {
+		return address
+	}
+	return netip.PrefixFrom(a, 64).Masked().String()
 }
 
 func unavailable(wait time.Duration) error {
 	return &auth.Error{Kind: auth.Unavailable, Code: auth.CodeBusy, RetryAfter: wait}
 }
 
-// Down reports whether the Django is left alone now, and for how long.
-func (u *Upstream) Down() (time.Duration, bool) {
+// Down reports whether the Django is left alone by logins of an address now, and
+// for how long.
+func (u *Upstream) Down(address string) (time.Duration, bool) {
+	key := addressKey(address)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	wait := u.down.Sub(u.Now())
+	wait := later(u.down, u.aside[key]).Sub(u.Now())
 	return wait, wait > 0
 }
 
-// back notes that the Django has answered, and how long it took.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// back notes that the Django has said yes or no, and how long it took.
 func (u *Upstream) back(took time.Duration) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.down = time.Time{}
+	u.down, u.nothing = time.Time{}, nil
 	u.took[u.asked%len(u.took)] = took
 	u.asked++
 }
@@ -159,10 +243,21 @@ func (u *Upstream) pause(ctx context.Context, began time.Time) {
 	}
 }
 
-// laterError is a Django that limits us.
-type laterError struct{ wait time.Duration }
+// limitError is a Django that limits a client.
+type limitError struct{ wait time.Duration }
 
-func (e *laterError) Error() string { return "it asks to be left alone for " + e.wait.String() }
+func (e *limitError) Error() string { return "it asks to be left alone for " + e.wait.String() }
+
+// awayError is a Django that there was no connection to: whatever was to be sent,
+// it was not.
+type awayError struct{ error }
+
+func (e *awayError) Unwrap() error { return e.error }
+
+// personError is a yes of a Django's about somebody who cannot be kept.
+type personError struct{ what string }
+
+func (e *personError) Error() string { return "its answer " + e.what }
 
 // person is what the Django says of a user.
 type person struct {
@@ -213,16 +308,16 @@ func (u *Upstream) login(ctx context.Context, email auth.Email, password, addres
 	theirs, ok := auth.ParseEmail(p.Email)
 	switch {
 	case p.ID < 1 || p.ID > maxUserID:
-		return none, errors.New("its answer has no id that can be kept")
+		return none, &personError{"has no id that can be kept"}
 	case !ok || theirs.Key != email.Key:
 		// Another person's account, however it comes to be there.
-		return none, errors.New("its answer is about another address")
+		return none, &personError{"is about another address"}
 	case !found.Role.Valid():
-		return none, errors.New("its answer has no role that there is here")
+		return none, &personError{"has no role that there is here"}
 	}
 	for _, s := range []string{found.FirstName, found.LastName, found.Phone} {
 		if len([]rune(s)) > maxName || bytes.IndexByte([]byte(s), 0) >= 0 {
-			return none, errors.New("its answer has a name that cannot be kept")
+			return none, &personError{"has a name that cannot be kept"}
 		}
 	}
 	found.Email = theirs
@@ -249,7 +344,12 @@ func (u *Upstream) request(ctx context.Context, method, path string, body []byte
 	if address != "" {
 		r.Header.Set("X-Forwarded-For", address)
 	}
+	connected := false
+	r = r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected = true }}))
 	resp, err := u.transport.RoundTrip(r)
+	if err != nil && !connected {
+		return &awayError{err}
+	}
 	if err != nil {
 		return err //nolint:wrapcheck // It names the address alone.
 	}
@@ -267,7 +367,7 @@ func (u *Upstream) request(ctx context.Context, method, path string, body []byte
 		if err != nil || n > math.MaxInt32 {
 			n = int64(downTime / time.Second)
 		}
-		return &laterError{time.Duration(n) * time.Second}
+		return &limitError{time.Duration(n) * time.Second}
 	default:
 		return fmt.Errorf("it answers %d", resp.StatusCode)
 	}
