@@ -134,8 +134,8 @@ type Throttle struct {
 
 // Proxy is who is believed about the client's address.
 type Proxy struct {
-	Trusted []netip.Prefix `key:"trusted" default:"" help:"Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For, X-Forwarded-Proto and X-Request-Id are believed. Never a network that clients are in."`
-	// Header is one of throttle.Headers.
+	Trusted []netip.Prefix `key:"trusted" default:"" help:"Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For, X-Forwarded-Proto and X-Request-Id are believed: they set them, and pass on no client's. Never a network that clients are in."`
+	// Header is one of package throttle's.
 	Header string `key:"header" default:"X-Forwarded-For" oneof:"X-Forwarded-For Forwarded" help:"The header in which they write the client's address; no other one is read, since a proxy passes on as it came what it does not write. Forwarded is that of RFC 7239."`
 }
 
