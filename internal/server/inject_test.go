@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/throttle"
 )
 
 // hostileTexts are what a client may send to break a line of the log, to paint
@@ -44,7 +45,8 @@ func TestLogInjection(t *testing.T) {
 				f := &front{
 					rest: http.HandlerFunc(welcome), health: &health{now: time.Now}, cors: newCORS(nil, false),
 					hosts: newHosts(nil), most: 10, log: slog.New(handler(&out)), now: time.Now,
-					trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, // Nothing is taken of a peer that is not.
+					// Nothing is taken of a peer that is not.
+					trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, header: throttle.ForwardedFor,
 				}
 				f.ids.prefix = "test"
 				r := httptest.NewRequest(http.MethodGet, "/x", nil)
