@@ -139,10 +139,22 @@ func (c *throttleLiftCommand) lift(p *program, d data) (int, error) {
 		return d.accounts.LiftUser(p.ctx, nil, u.ID)
 	}
 	if prefix, err := netip.ParsePrefix(c.Whom); err == nil { // as the list shows IPv6
+		if counted := addressBits(prefix.Addr()); prefix.Bits() != counted {
+			return 0, misused("name one address, or lift what latchkey throttle list shows one by one",
+				"%s is a network, and addresses are counted by /%d", printable(c.Whom), counted)
+		}
 		return 1, d.accounts.LiftAddress(p.ctx, nil, prefix.Addr())
 	}
 	if addr, err := netip.ParseAddr(c.Whom); err == nil {
 		return 1, d.accounts.LiftAddress(p.ctx, nil, addr)
 	}
 	return 1, d.accounts.Lift(p.ctx, nil, c.Whom)
+}
+
+// addressBits is how much of an address is counted by (docs/throttle.md).
+func addressBits(addr netip.Addr) int {
+	if addr.Is4() {
+		return 32
+	}
+	return 64
 }
