@@ -116,8 +116,10 @@ answer of the database to such a write is lost, it is written again, and if the 
 
 # What is a line of the log
 
-Every request has one line of the log, with the time (UTC), the id of the request, the method, the pattern of the route, the
-status, the user as far as a good token, or the sign-in itself, said who it was, the client's address, and, where it was refused, why:
+Every request has one line of the log, with the time (UTC), the id of the request (what a ` + "`proxy.trusted`" + ` gave it in
+` + "`X-Request-Id`" + `, or one made here), the method, the pattern of the route, the status, the user as far as a good token, or the
+sign-in itself, said who it was, the client's address, where it was refused why, and ` + "`aborted`" + ` where the answer broke off
+after the status:
 
 | operation | what tells of it |
 |---|---|
