@@ -152,13 +152,11 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.client.Request = e.id
 	f.baseline(w.Header())
 	w.Header()["X-Request-Id"] = []string{e.id}
-	defer func() {
-		// Last of all: what is held has been logged, and takes nobody's place.
-		// net/http sends so short an answer when the handler is done.
+	hold := func() {
 		if putOff(e.status) {
 			f.pace.hold(r.Context(), f.now().Sub(start))
 		}
-	}()
+	}
 	var full bool
 	if r.ProtoMajor >= 2 {
 		how, done := f.streams.enter(r.RemoteAddr)
@@ -167,10 +165,18 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			hangUp(r)
 		}
 		full = how != fits
-		// The client has let the answer go before the request is counted out:
-		// net/http would keep a short one until the handler is done.
-		defer func() { _ = http.NewResponseController(w).Flush() }()
+		defer func() {
+			hold()
+			// The client has let the answer go before the request is counted
+			// out: net/http would keep a short one until the handler is done.
+			if !e.aborted {
+				_ = http.NewResponseController(w).Flush()
+			}
+		}()
 	} else {
+		// Last of all: what is held has been logged, and takes nobody's place.
+		// net/http sends so short an answer when the handler is done.
+		defer hold()
 		defer f.underWay.Add(-1)
 		full = f.underWay.Add(1) > f.most
 	}

@@ -15,8 +15,9 @@ import (
 // as there is memory.
 //
 // Over the bound, or over a client address's share, a request is refused by the
-// head of an answer alone, which no client can hold up. Who goes on all the same
-// loses the connection, and with it all that waits on it.
+// head of an answer alone, which no client can hold up. What goes on all the same
+// loses the connection, and with it all that waits on it: a connection of an
+// address that is over its share, or has more than a few of too many.
 type streams struct {
 	most, share int64
 	key         func(netip.Addr) netip.Addr // as conns counts
@@ -31,6 +32,10 @@ func newStreams(connections int, key func(netip.Addr) netip.Addr) *streams {
 	most := max(maxStreams, int64(connections)/4)
 	return &streams{most: most, share: max(maxStreams, most/4), key: key, held: map[netip.Addr]int64{}}
 }
+
+// fewStreams is how many requests of an address are never why too many wait: a
+// page and its scripts.
+const fewStreams = 32
 
 // fit is what becomes of a request.
 type fit int
@@ -50,10 +55,13 @@ func (s *streams) enter(peer string) (f fit, done func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.n++
-	f = overBy(s.n, s.most)
+	f = min(overBy(s.n, s.most), crowded)
 	if key.IsValid() {
 		s.held[key]++
 		f = max(f, overBy(s.held[key], s.share))
+		if s.held[key] > fewStreams {
+			f = max(f, overBy(s.n, s.most))
+		}
 	}
 	return f, func() {
 		s.mu.Lock()

@@ -2,9 +2,11 @@ package server
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 )
 
 // The bound, the share of an address, and beyond both the end of the connection.
@@ -32,14 +34,19 @@ func TestStreams(t *testing.T) {
 	enter("203.0.113.8:1", fits)
 	for i := range 1200 { // of this machine there is no share
 		want := fits
-		switch n := 402 + i; {
-		case n > 1536:
-			want = flooded
-		case n > 1024:
+		if 402+i > 1024 {
 			want = crowded
 		}
 		enter("127.0.0.1:1", want)
 	}
+	// Whoever comes now has not brought it about; whoever has more than a few may
+	// have.
+	enter("203.0.113.9:1", crowded)
+	for range 30 {
+		enter("203.0.113.8:1", crowded)
+	}
+	enter("203.0.113.8:1", crowded) // the 32nd
+	enter("203.0.113.8:1", flooded)
 	for _, done := range dones {
 		done()
 	}
@@ -51,6 +58,31 @@ func TestStreams(t *testing.T) {
 	}
 	enter("[2001:db8::2]:4711", crowded) // the same /64
 	enter("[2001:db8:0:1::1]:4711", fits)
+}
+
+// Refusals of HTTP/2 are held back as those of HTTP/1 are, before anything of them
+// goes out.
+func TestStreamsArePaced(t *testing.T) {
+	f := &front{
+		rest:   http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }),
+		health: &health{now: time.Now}, cors: newCORS(nil, false), hosts: newHosts(nil), most: 10,
+		log: slog.New(slog.DiscardHandler), now: time.Now, streams: newStreams(10, (&conns{}).key),
+	}
+	f.pace.each = time.Hour
+	f.pace.next.Store(int64(time.Since(paceStart) + time.Hour))
+	srv := httptest.NewUnstartedServer(f)
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	defer srv.Close()
+	began := time.Now()
+	resp, err := srv.Client().Get(srv.URL + "/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if took := time.Since(began); resp.ProtoMajor != 2 || resp.StatusCode != 429 || took < paceMost {
+		t.Errorf("%s: %d after %v", resp.Proto, resp.StatusCode, took)
+	}
 }
 
 // A connection that is hung up is closed for the client.
