@@ -63,6 +63,14 @@ type Sealer struct {
 
 	mu    sync.Mutex
 	sight sight
+	proof proof
+}
+
+// proof is what is known of the links of a chain since they were followed to its
+// head: some of them, in their order. It holds until the trail is accepted anew.
+type proof struct {
+	accepted time.Time
+	marks    []Mark
 }
 
 // sight is the latest head that was seen here since the trail was last
@@ -323,17 +331,16 @@ func (s *Sealer) prune(ctx context.Context) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	all, err := s.Store.Read().ChainLinks(ctx, c.AnchorSeq, pruneLinks+1)
+	all, err := s.Store.Read().ChainLinks(ctx, c.AnchorSeq, pruneLinks)
 	if err != nil {
 		return 0, err
 	}
-	links := old(all, now, s.Retention)
-	links = fitting(links[:min(len(links), pruneLinks)], pruneEvents)
+	links := fitting(old(all, now, s.Retention), pruneEvents)
 	if len(links) == 0 {
 		return 0, nil
 	}
 	// Before the transaction, which must not wait for it.
-	broken, err := s.disprove(ctx, c, links, all[len(links):])
+	broken, err := s.disprove(ctx, c, links)
 	if err != nil {
 		return 0, fmt.Errorf("compare old events: %w", err)
 	}

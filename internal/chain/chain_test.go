@@ -674,7 +674,7 @@ func TestPruneProves(t *testing.T) {
 			t.Helper()
 			links, err := tr.store.Read().ChainLinks(t.Context(), 0, 10)
 			tr.fatal(err)
-			before := ""
+			before := tr.chain().AnchorHash
 			for _, l := range links {
 				if l.Seq <= last {
 					l.Hash = chain.LinkHash(before, l)
@@ -692,6 +692,8 @@ func TestPruneProves(t *testing.T) {
 			{"young links are made old", []string{early + " IN (4, 5)"}, 0, "link 4 is not as it was made"},
 			{"all links are made old", []string{early + " <= 6"}, 0, "link 1 is not as it was made"},
 			{"young links are made old, with hashes", []string{early + " <= 5"}, 5, "link 6 is not as it was made"},
+			{"young links are made old, with hashes of more", []string{early + " = 4"}, 5, "link 6 is not as it was made"},
+			{"young links are made old, with hashes of all", []string{early + " = 4"}, 6, "does not end with the hash"},
 			{"all links are made old, with hashes", []string{early + " <= 6"}, 6, "does not end with the hash"},
 			{"a link that is old", []string{"UPDATE audit_links SET at = at + 1 WHERE seq = 1"}, 0, "link 1 is not as it was made"},
 			{"an event is changed", []string{"UPDATE events SET detail = '' WHERE id = 5"}, 0, "an event of link 2 was changed"},
@@ -728,6 +730,19 @@ func TestPruneProves(t *testing.T) {
 		tr.whole(18)
 		tr.fatal(tr.Prune(t.Context()))
 		tr.whole(9)
+		// Where it led was found out then, and is not forgotten.
+		tr.keep()
+		tr.exec(early + " = 4")
+		anew(t, 6)
+		if err := tr.Prune(t.Context()); !errors.Is(err, chain.ErrBroken) || !strings.Contains(err.Error(), "link 6") && !strings.Contains(err.Error(), "does not end") {
+			t.Errorf("pruned later: %v", err)
+		}
+		tr.putBack()
+		tr.now = tr.now.AddDate(0, 0, 100)
+		tr.happen(1)
+		tr.seal()
+		tr.fatal(tr.Prune(t.Context()))
+		tr.whole(1)
 	})
 }
 

@@ -1,11 +1,13 @@
 package chain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
@@ -377,9 +379,9 @@ func (v *verification) inserted(seq, head int64) {
 
 // disprove compares the first links of a chain and their events with its anchor,
 // and tells in an ErrBroken what is not as it was sealed. Anybody can make hashes
-// that follow one another, so that the link after them, if there is one, or the
-// head must fit too.
-func (s *Sealer) disprove(ctx context.Context, c auth.Chain, links, after []auth.ChainLink) (broken, err error) {
+// that follow one another, but none that come to the head under the MAC: so it
+// goes on to the next link that is known to lead there.
+func (s *Sealer) disprove(ctx context.Context, c auth.Chain, links []auth.ChainLink) (broken, err error) {
 	v := &verification{Sealer: s, r: &Report{Chain: c}, read: s.Store.Read(), at: c.AnchorSeq, hash: c.AnchorHash}
 	all, err := v.compare(ctx, links)
 	if err != nil {
@@ -388,17 +390,70 @@ func (s *Sealer) disprove(ctx context.Context, c auth.Chain, links, after []auth
 	for i := range links {
 		v.link(&links[i], all[i])
 	}
-	v.end()
 	if v.at > c.HeadSeq {
 		v.inserted(v.at, c.HeadSeq)
-	} else if len(after) > 0 {
-		v.follow(&after[0])
 	}
 	if v.r.Found == 0 {
-		return nil, nil
+		err = v.lead(ctx)
+	}
+	if v.r.Found == 0 || err != nil {
+		return nil, err
 	}
 	return fmt.Errorf("%w: %s", ErrBroken, v.r.Problems[0].Text), nil
 }
+
+// lead follows the links from where v is to one that is known to lead to the
+// head, or to the head itself, and keeps then what it came by.
+func (v *verification) lead(ctx context.Context) error {
+	c := v.r.Chain
+	v.mu.Lock()
+	known := v.proof
+	v.mu.Unlock()
+	if !known.accepted.Equal(c.AcceptedAt) {
+		known.marks = nil
+	}
+	next, _ := slices.BinarySearchFunc(known.marks, v.at, func(m Mark, at int64) int { return cmp.Compare(m.Seq, at) })
+	to := Mark{c.HeadSeq, c.HeadHash}
+	if next < len(known.marks) {
+		to = known.marks[next]
+	}
+	var marks []Mark
+	for v.at < to.Seq && v.r.Found == 0 {
+		links, err := v.read.ChainLinks(ctx, v.at, proofLinks)
+		if err != nil {
+			return err
+		}
+		if len(links) == 0 || links[0].Seq > to.Seq {
+			v.r.add(Missing, v.at+1, "", "links %s are gone", idRange{v.at + 1, to.Seq})
+			return nil
+		}
+		for i := range links {
+			if links[i].Seq <= to.Seq {
+				v.follow(&links[i])
+			}
+		}
+		marks = append(marks, Mark{v.at, v.hash})
+	}
+	if v.r.Found > 0 {
+		return nil
+	}
+	if v.end(); v.r.Found == 0 && v.hash != to.Hash {
+		v.r.add(Changed, v.at, "", "link %d is not the one that led to the head", v.at)
+	}
+	if v.r.Found > 0 {
+		return nil
+	}
+	if next == len(known.marks) {
+		v.mu.Lock()
+		v.proof = proof{c.AcceptedAt, marks}
+		v.mu.Unlock()
+	}
+	return nil
+}
+
+// proofLinks is how many links are followed at a time, and how far apart the
+// known ones are.
+const proofLinks = 1000
 
 // strays looks for events that say that they are sealed and are in no link.
 func (v *verification) strays(ctx context.Context) error {
