@@ -13,8 +13,8 @@ import (
 // keys of tokens that are good.
 const sweepHold = time.Hour
 
-// maxDrift is by how much the clock may go another way than time from one look to
-// the next before that is a step.
+// maxDrift is by how much the clock may go another way than time within a hold
+// before that is a step, however often it is looked at meanwhile.
 const maxDrift = time.Minute
 
 // steadiness tells for how long a clock has gone as time goes. It is safe for
@@ -26,7 +26,7 @@ type steadiness struct {
 
 	mu    sync.Mutex
 	since time.Time // when it began to, by the machine's monotonic clock
-	real  time.Time // of the last look, by that clock
+	real  time.Time // of the look that later ones are compared with, by that clock
 	told  int64     // what the clock itself said then, in µs
 }
 
@@ -38,16 +38,18 @@ func watch(now func() time.Time, hold time.Duration, log *slog.Logger) *steadine
 	return s
 }
 
-// steady compares the clock with the monotonic one since the last look, and
-// reports whether they have agreed for as long as they must.
+// steady compares the clock with the monotonic one, and reports whether they have
+// agreed for as long as they must.
 func (s *steadiness) steady() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	told, real := s.now().UnixMicro(), time.Now()
 	if drift := time.Duration(told-s.told)*time.Microsecond - real.Sub(s.real); drift.Abs() > maxDrift {
-		s.since = real
+		s.since, s.told, s.real = real, told, real
 		s.log.Warn("the clock has stepped; nothing old is removed for a while", "by", drift.Round(time.Second).String())
 	}
-	s.told, s.real = told, real
+	if real.Sub(s.real) >= s.hold {
+		s.told, s.real = told, real
+	}
 	return real.Sub(s.since) >= s.hold
 }

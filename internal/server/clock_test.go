@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -59,5 +60,27 @@ func TestSteadiness(t *testing.T) {
 	}
 	if s := watch(now, -1, slog.New(slog.DiscardHandler)); !s.steady() {
 		t.Error("without a hold it is not steady")
+	}
+}
+
+// A clock that goes away in small steps is not steady either, however often it is
+// looked at; what a time server draws it by in an hour is none.
+func TestSteadinessOfDrift(t *testing.T) {
+	for _, c := range []struct {
+		each   time.Duration
+		steady bool
+	}{{30 * time.Second, false}, {time.Second, false}, {-time.Second, false}, {500 * time.Microsecond, true}} {
+		synctest.Test(t, func(t *testing.T) {
+			var extra time.Duration
+			s := watch(func() time.Time { return time.Now().Add(extra) }, time.Hour, slog.New(slog.DiscardHandler))
+			for range 3 * 3600 {
+				time.Sleep(time.Second)
+				extra += c.each
+				s.steady()
+			}
+			if got := s.steady(); got != c.steady {
+				t.Errorf("%v each second: steady %v", c.each, got)
+			}
+		})
 	}
 }
