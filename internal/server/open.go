@@ -45,11 +45,11 @@ const (
 // that is not there, or goes away meanwhile, is waited for until ctx is done,
 // which gives nil: machines and containers start in any order. served is told
 // when the listener has failed.
-func open(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOptions, now func() time.Time, served chan error) (*opened, error) {
+func open(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOptions, clock *steadiness, now func() time.Time, served chan error) (*opened, error) {
 	var since time.Time
 	told := ""
 	for wait := minOpenWait; ; wait = min(2*wait, maxOpenWait) {
-		o, err := tryOpen(ctx, cfg, log, opts, now)
+		o, err := tryOpen(ctx, cfg, log, opts, clock, now)
 		switch {
 		case err == nil:
 			if told != "" {
@@ -79,7 +79,7 @@ func open(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpt
 }
 
 // tryOpen opens the database, the acts, and the revocations.
-func tryOpen(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOptions, now func() time.Time) (_ *opened, err error) {
+func tryOpen(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOptions, clock *steadiness, now func() time.Time) (_ *opened, err error) {
 	o := &opened{store: opts.Store, given: opts.Store != nil}
 	if !o.given {
 		if !cfg.Database.IsPostgres() {
@@ -98,7 +98,7 @@ func tryOpen(ctx context.Context, cfg *config.Config, log *slog.Logger, opts Run
 	}()
 	keys := RingOptions(cfg)
 	keys.Cache = opts.KeyCache
-	if o.acts, err = newActs(ctx, cfg, o.store, keys, password.Options{Cheap: opts.CheapHashes}, log, now); err != nil {
+	if o.acts, err = newActs(ctx, cfg, o.store, keys, password.Options{Cheap: opts.CheapHashes}, clock.steady, log, now); err != nil {
 		return nil, err
 	}
 	// Of all that opens the ring only a server turns it: the command line's

@@ -136,7 +136,7 @@ type acts struct {
 	throttle *throttle.Throttle
 }
 
-func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys keyring.Options, hashes password.Options, log *slog.Logger, now func() time.Time) (*acts, error) {
+func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys keyring.Options, hashes password.Options, steady func() bool, log *slog.Logger, now func() time.Time) (*acts, error) {
 	// The store knows the largest lifetime ever configured: a revocation must
 	// outlive the longest token that it concerns.
 	longest, foreign, foreignRefresh := cfg.Tokens.Access.Std(), token.Foreign{}, time.Duration(0)
@@ -183,7 +183,7 @@ func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys key
 		return nil, fmt.Errorf("what counters are keyed with: %w", err)
 	}
 	limits := throttle.New(throttle.Options{
-		Enabled: cfg.Throttle.Enabled, Now: now, Counters: counters.In(store), Secret: secret,
+		Enabled: cfg.Throttle.Enabled, Now: now, Steady: steady, Counters: counters.In(store), Secret: secret,
 		Account: cfg.Throttle.Account, Address: cfg.Throttle.Address, Emails: cfg.Throttle.Emails, Window: cfg.Throttle.Window.Std(),
 		Burst: cfg.Throttle.Burst, Every: cfg.Throttle.Every.Std(),
 	})
@@ -208,7 +208,9 @@ func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys key
 // NewAccounts gives the acts on accounts alone, for the command line. A server
 // beside it learns of what they revoke from the database.
 func NewAccounts(ctx context.Context, cfg *config.Config, store auth.Store, log *slog.Logger) (*account.Service, error) {
-	a, err := newActs(ctx, cfg, store, RingOptions(cfg), password.Options{}, log, time.Now)
+	// A command knows its clock for too short a time.
+	unsure := func() bool { return false }
+	a, err := newActs(ctx, cfg, store, RingOptions(cfg), password.Options{}, unsure, log, time.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -305,7 +307,8 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 		}
 	}()
 
-	o, err := open(ctx, cfg, log, opts, now, served)
+	clock := watch(now, cmp.Or(opts.SweepHold, sweepHold), log)
+	o, err := open(ctx, cfg, log, opts, clock, now, served)
 	if err != nil || o == nil {
 		return err
 	}
@@ -323,7 +326,6 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 	if cert != nil {
 		rounds.inForce = cert.inForce
 	}
-	clock := watch(now, cmp.Or(opts.SweepHold, sweepHold), log)
 	sealer := newSealer(cfg, store, a.ring, clock.steady, log, now)
 	// Before the ring moves: the chain may be under a key that is about to go.
 	if err := sealer.Seal(ctx); err != nil {

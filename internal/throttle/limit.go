@@ -62,6 +62,7 @@ func IsRefused(err error) (time.Duration, bool) {
 type limits struct {
 	account, address, emails int
 	window                   time.Duration
+	steady                   func() bool
 }
 
 // of gives the window's limit of a kind.
@@ -82,44 +83,43 @@ func (l limits) step(kind string) time.Duration {
 }
 
 // fresh empties a counter that has expired, and puts right one that was written
-// by a clock that was wrong.
-func (l limits) fresh(c *Counter, now time.Time) {
+// by a clock that was wrong, which it tells.
+func (l limits) fresh(c *Counter, now time.Time) (mended bool) {
 	if !c.Expires.After(now) {
 		*c = Counter{Key: c.Key}
-		return
+		return false
 	}
-	l.steady(c, now)
+	return l.mend(c, now)
 }
 
-// steady takes for now what a counter has from further ahead than a window: no
-// two nodes are that far apart, so that a clock was wrong by then, and nobody
-// shall be kept out until the time that it showed. Nothing is forgotten by it.
-func (l limits) steady(c *Counter, now time.Time) {
-	wrong := false
+// mend takes for now what a counter has from further ahead than a window: no two
+// nodes are that far apart, so that a clock was wrong by then, and nobody shall be
+// kept out until the time that it showed. Unless the clock is the one that is
+// wrong now: while it is not steady all stays as it is.
+func (l limits) mend(c *Counter, now time.Time) (mended bool) {
+	far := func(t time.Time, most time.Duration) bool { return t.After(now.Add(most + l.window)) }
+	places, emails := readMarks(c.Places, now.Add(-l.window)), readMarks(c.Emails, now.Add(-EmailsWithin))
+	if !far(c.LastAt, 0) && !far(c.BlockedUntil, l.window) && !far(c.KnownUntil, KnownFor) &&
+		!far(places.last(), 0) && !far(emails.last(), 0) || l.steady != nil && !l.steady() {
+		return false
+	}
 	reset := func(t *time.Time, most time.Duration) {
-		if t.After(now.Add(most + l.window)) {
-			*t, wrong = now.Add(most), true
+		if far(*t, most) {
+			*t = now.Add(most)
 		}
 	}
 	reset(&c.LastAt, 0)
 	reset(&c.BlockedUntil, l.window)
 	reset(&c.KnownUntil, KnownFor)
-	for _, kept := range []struct {
-		marks *[]byte
-		last  time.Duration
-	}{{&c.Places, l.window}, {&c.Emails, EmailsWithin}} {
-		all := readMarks(*kept.marks, now.Add(-kept.last))
-		if all.last().After(now.Add(l.window)) {
-			for i := range all {
-				reset(&all[i].at, 0)
-			}
-			all.sort()
-			*kept.marks = all.bytes()
+	for _, all := range []marks{places, emails} {
+		for i := range all {
+			reset(&all[i].at, 0)
 		}
+		all.sort()
 	}
-	if wrong {
-		l.expire(c, now)
-	}
+	c.Places, c.Emails = places.bytes(), emails.bytes()
+	l.expire(c, now)
+	return true
 }
 
 // wait says how long a counter refuses, and why; 0 if it does not.

@@ -41,6 +41,9 @@ type Options struct {
 	Every time.Duration
 	// Counters keeps the counts. It is required where Enabled is set.
 	Counters Counters
+	// Steady reports whether Now has gone as time goes for long enough to be right;
+	// nil is always. Until then nothing is changed that another clock has written.
+	Steady func() bool
 	// Secret is what keys are hashed and devices are remembered with: the same on
 	// all nodes. nil is a random one.
 	Secret []byte
@@ -76,7 +79,7 @@ func New(o Options) *Throttle {
 	}
 	return &Throttle{
 		o:        o,
-		limits:   limits{account: o.Account, address: o.Address, emails: o.Emails, window: o.Window},
+		limits:   limits{account: o.Account, address: o.Address, emails: o.Emails, window: o.Window, steady: o.Steady},
 		refusals: newRefusals(maxRefusals),
 		meters:   newMeters(maxMeters),
 	}
@@ -115,6 +118,7 @@ func (k keys) list() []string {
 // scene is the counters of keys; nil for none.
 type scene struct {
 	account, address, pair, device *Counter
+	mended                         bool // and to be stored so
 }
 
 func (k keys) scene(l limits, all []Counter, now time.Time) scene {
@@ -126,7 +130,7 @@ func (k keys) scene(l limits, all []Counter, now time.Time) scene {
 	}{{k.account, &s.account}, {k.address, &s.address}, {k.pair, &s.pair}, {k.device, &s.device}} {
 		if place.key != "" {
 			*place.to = &all[i]
-			l.fresh(&all[i], now)
+			s.mended = l.fresh(&all[i], now) || s.mended
 			i++
 		}
 	}
@@ -218,7 +222,8 @@ func (t *Throttle) Attempt(ctx context.Context, g Guess) (p *Place, wait time.Du
 		if err != nil {
 			return nil, 0, err
 		}
-		if _, _, wait, why := t.judge(k.scene(t.limits, all, now), now); wait > 0 {
+		s := k.scene(t.limits, all, now)
+		if _, _, wait, why := t.judge(s, now); wait > 0 && !s.mended {
 			t.refusals.note(now, id, why.Key, k, wait)
 			return nil, wait, nil
 		}
@@ -286,7 +291,8 @@ func (t *Throttle) AttemptIn(ctx context.Context, userID int64, session string) 
 		if err != nil {
 			return nil, 0, err
 		}
-		if wait, _ := t.limits.wait(kindSession, k.scene(t.limits, all, now).account, now); wait > 0 {
+		s := k.scene(t.limits, all, now)
+		if wait, _ := t.limits.wait(kindSession, s.account, now); wait > 0 && !s.mended {
 			t.refusals.note(now, k.own(), k.account, k, wait)
 			return nil, wait, nil
 		}

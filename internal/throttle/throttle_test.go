@@ -885,7 +885,6 @@ func TestClockAhead(t *testing.T) {
 		w.fail(Guess{Email: strconv.Itoa(i), Address: address(2)})
 	}
 	w.add(-year)
-	w.forget()
 	failures := w.all[w.AccountKey(owner)].Failures
 	if failures < 10 {
 		t.Fatalf("%d failures", failures)
@@ -904,6 +903,38 @@ func TestClockAhead(t *testing.T) {
 			t.Errorf("%s: still refused a window later", name)
 		}
 	}
+	// So it goes whoever tries, and how often.
+	w = newWorld(t, Options{})
+	w.add(year)
+	for i := range DefaultAddress + 5 {
+		w.fail(Guess{Email: strconv.Itoa(i), Address: address(2)})
+	}
+	w.add(-year)
+	w.wait(Guess{Email: "x", Address: address(2)})
+	w.add(DefaultWindow / 2)
+	w.wait(Guess{Email: "x", Address: address(2)})
+	w.add(DefaultWindow / 2)
+	if w.try(Guess{Email: "x", Address: address(2)}) == nil {
+		t.Error("a window later whoever has tried meanwhile is still refused")
+	}
+	// A clock that is behind, and not known to be right, changes nothing.
+	steady := false
+	w = newWorld(t, Options{Steady: func() bool { return steady }})
+	for range DefaultAccount {
+		w.fail(guess(address(1)))
+	}
+	w.raise(Ceiling)
+	for _, back := range []time.Duration{20 * time.Minute, 200 * 24 * time.Hour} {
+		w.add(-back)
+		w.forget()
+		w.wait(guess(address(3)))
+		w.add(back)
+		w.forget()
+		if w.try(guess(address(4))) != nil || w.all[w.AccountKey(owner)].Failures != Ceiling {
+			t.Errorf("a clock that was behind by %v has forgotten guesses: %+v", back, w.all[w.AccountKey(owner)])
+		}
+	}
+	steady = true
 	// Two nodes are never quite together: what another one has counted a little
 	// ahead stays as it is.
 	w = newWorld(t, Options{})

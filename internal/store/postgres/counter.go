@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -19,15 +20,15 @@ func (db *DB) Count(ctx context.Context, c auth.Counting) error {
 	return err
 }
 
-// countAll counts a batch, and where that fails each alone: one cannot be made
-// to pay for another. Not where it is the database that fails: nobody knows then
-// whether all has been counted, and it must not be twice.
+// countAll counts a batch, and where PostgreSQL refuses that each alone: one cannot
+// be made to pay for another. Not where it is away: nobody knows then whether all
+// has been counted, and it must not be twice, nor take so many times as long.
 func (db *DB) countAll(batch []*counting) {
 	err := db.countTogether(batch)
 	if err == nil {
 		return
 	}
-	if len(batch) == 1 || away(err) {
+	if len(batch) == 1 || sqlState(err) == "" || lostConnection(err) || errors.As(err, new(maybeDone)) {
 		for _, c := range batch {
 			c.err = err
 		}
