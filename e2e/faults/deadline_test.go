@@ -26,6 +26,10 @@ func TestDeadlinesBesideRequests(t *testing.T) {
 		"Update/InsertSample":     time.Minute,
 		"Update/IndexUsers":       time.Minute,
 		"ForeignHash":             30 * time.Second,
+		"Chain":                   time.Minute, // the sealer's
+		"UnsealedRows":            time.Minute,
+		"Update/LockChain":        time.Minute,
+		"Update/SealRows":         time.Minute,
 	}
 	var (
 		mu      sync.Mutex

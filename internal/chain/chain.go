@@ -105,7 +105,7 @@ func (s *Sealer) Run(ctx context.Context) {
 			if err := s.Seal(last); err != nil {
 				s.Log.Warn("the last events could not be sealed", "error", err)
 			}
-			if c, err := s.Store.Read().Chain(last); err == nil && c.HeadSeq > 0 {
+			if c, err := s.read().Chain(last); err == nil && c.HeadSeq > 0 {
 				s.tell(c)
 			}
 			return
@@ -126,7 +126,7 @@ func (s *Sealer) Run(ctx context.Context) {
 		}
 		if now.Sub(told) >= tellEvery {
 			told = now
-			if c, err := s.Store.Read().Chain(ctx); err == nil && headOf(c) != toldHead && c.HeadSeq > 0 {
+			if c, err := s.read().Chain(ctx); err == nil && headOf(c) != toldHead && c.HeadSeq > 0 {
 				toldHead = headOf(c)
 				s.tell(c)
 			}
@@ -171,7 +171,7 @@ func (s *Sealer) round(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	now := s.Now()
-	_, sealable, _, err := s.Store.Read().UnsealedRows(ctx, now.Add(-FoldTime))
+	_, sealable, _, err := s.read().UnsealedRows(ctx, now.Add(-FoldTime))
 	if err != nil {
 		return false, err
 	}
@@ -180,7 +180,7 @@ func (s *Sealer) round(ctx context.Context) (more bool, err error) {
 		return false, nil
 	}
 	var rows []auth.AuditRow
-	err = s.Store.Update(ctx, func(tx auth.Tx) error {
+	err = s.update(ctx, func(ctx context.Context, tx auth.Tx) error {
 		rows = nil
 		locked, err := tx.LockChain(ctx)
 		if err != nil {
@@ -249,7 +249,7 @@ func (s *Sealer) ends(ctx context.Context) (c auth.Chain, key checked, err error
 		s.mu.Lock()
 		before := s.sight
 		s.mu.Unlock()
-		if c, err = s.Store.Read().Chain(ctx); err != nil {
+		if c, err = s.read().Chain(ctx); err != nil {
 			return c, key, err
 		}
 		if key, err = s.check(ctx, c, before); !errors.Is(err, ErrBroken) {
@@ -331,7 +331,7 @@ func (s *Sealer) prune(ctx context.Context) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	all, err := s.Store.Read().ChainLinks(ctx, c.AnchorSeq, pruneLinks)
+	all, err := s.read().ChainLinks(ctx, c.AnchorSeq, pruneLinks)
 	if err != nil {
 		return 0, err
 	}
@@ -344,7 +344,7 @@ func (s *Sealer) prune(ctx context.Context) (n int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("compare old events: %w", err)
 	}
-	err = s.Store.Update(ctx, func(tx auth.Tx) error {
+	err = s.update(ctx, func(ctx context.Context, tx auth.Tx) error {
 		n = 0
 		locked, err := tx.LockChain(ctx)
 		if err != nil {
@@ -404,7 +404,7 @@ func old(links []auth.ChainLink, now time.Time, retention time.Duration) []auth.
 // that was looked into, or when the MAC's key is lost.
 func (s *Sealer) Accept(ctx context.Context) (auth.Chain, error) {
 	var c auth.Chain
-	err := s.Store.Update(ctx, func(tx auth.Tx) (err error) {
+	err := s.update(ctx, func(ctx context.Context, tx auth.Tx) (err error) {
 		if c, err = tx.LockChain(ctx); err != nil {
 			return err
 		}
@@ -484,6 +484,6 @@ func (s *Sealer) State(ctx context.Context) (State, error) {
 	} else if err != nil {
 		return State{}, err
 	}
-	state.Unsealed, _, state.UnsealedSince, err = s.Store.Read().UnsealedRows(ctx, s.Now())
+	state.Unsealed, _, state.UnsealedSince, err = s.read().UnsealedRows(ctx, s.Now())
 	return state, err
 }

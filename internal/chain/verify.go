@@ -93,7 +93,7 @@ const (
 // MAC. A little of the trail is in memory at a time. What is sealed or pruned
 // meanwhile does not disturb it. It notes what came of it in the chain.
 func (s *Sealer) Verify(ctx context.Context, o VerifyOptions) (*Report, error) {
-	v := &verification{Sealer: s, o: o, r: &Report{}, read: s.Store.Read(), compared: make([]bool, len(o.Marks))}
+	v := &verification{Sealer: s, o: o, r: &Report{}, read: s.read(), compared: make([]bool, len(o.Marks))}
 	if err := v.run(ctx); err != nil {
 		return nil, fmt.Errorf("verify the audit trail: %w", err)
 	}
@@ -110,7 +110,7 @@ type verification struct {
 	*Sealer
 	o      VerifyOptions
 	r      *Report
-	read   auth.Reader
+	read   auth.ChainReader
 	forged bool
 
 	chain    auth.Chain // its ends as they were read last
@@ -382,7 +382,7 @@ func (v *verification) inserted(seq, head int64) {
 // that follow one another, but none that come to the head under the MAC: so it
 // goes on to the next link that is known to lead there.
 func (s *Sealer) disprove(ctx context.Context, c auth.Chain, links []auth.ChainLink) (broken, err error) {
-	v := &verification{Sealer: s, r: &Report{Chain: c}, read: s.Store.Read(), at: c.AnchorSeq, hash: c.AnchorHash}
+	v := &verification{Sealer: s, r: &Report{Chain: c}, read: s.read(), at: c.AnchorSeq, hash: c.AnchorHash}
 	all, err := v.compare(ctx, links)
 	if err != nil {
 		return nil, err
@@ -497,7 +497,7 @@ func (s *Sealer) note(ctx context.Context, r *Report) error {
 			return nil // Nothing was ever sealed.
 		}
 		done := false
-		err = s.Store.Update(ctx, func(tx auth.Tx) error {
+		err = s.update(ctx, func(ctx context.Context, tx auth.Tx) error {
 			locked, err := tx.LockChain(ctx)
 			if done = err == nil && locked == c; !done {
 				return err
@@ -515,7 +515,7 @@ func (s *Sealer) note(ctx context.Context, r *Report) error {
 // verifyIfDue verifies when that was not done for a day, or at a time to come, as
 // a clock told that was wrong. Other nodes' clocks may be a little ahead.
 func (s *Sealer) verifyIfDue(ctx context.Context) error {
-	c, err := s.Store.Read().Chain(ctx)
+	c, err := s.read().Chain(ctx)
 	if err != nil || c.HeadSeq == 0 {
 		return err
 	}

@@ -78,7 +78,7 @@ func followKeys(ctx context.Context, ring *keyring.Ring, steady func() bool, log
 	every := min(keysEvery, ring.CacheTime()/20)
 	told := ""
 	for pause(ctx, every) {
-		err := ring.Advance(ctx, steady)
+		err := advance(ctx, ring, steady)
 		switch {
 		case err == nil:
 			told = ""
@@ -87,4 +87,10 @@ func followKeys(ctx context.Context, ring *keyring.Ring, steady func() bool, log
 			log.Error("the key ring could not be brought up to date; going on with the keys in force", "error", err)
 		}
 	}
+}
+
+func advance(ctx context.Context, ring *keyring.Ring, steady func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, workPatience)
+	defer cancel()
+	return ring.Advance(ctx, steady) //nolint:wrapcheck // Its caller tells what it was.
 }
