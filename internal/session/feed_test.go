@@ -181,6 +181,7 @@ func TestFeedWaitsWhileTheDatabaseTurns(t *testing.T) {
 type turning struct {
 	auth.Reader
 	reads *int
+	last  time.Duration
 }
 
 func (r turning) Revocations(_ context.Context, after int64, limit int) ([]auth.Revocation, error) {
@@ -188,7 +189,7 @@ func (r turning) Revocations(_ context.Context, after int64, limit int) ([]auth.
 	rows := make([]auth.Revocation, limit)
 	for i := range rows {
 		rows[i] = auth.Revocation{
-			Seq: after + int64(i) + 1, Kind: auth.RevokedSession, Key: fmt.Sprint(*r.reads, "/", i), Until: time.Now().Add(time.Hour),
+			Seq: after + int64(i) + 1, Kind: auth.RevokedSession, Key: fmt.Sprint(*r.reads, "/", i), Until: time.Now().Add(r.last),
 		}
 	}
 	return rows, nil
@@ -197,18 +198,59 @@ func (r turning) Revocations(_ context.Context, after int64, limit int) ([]auth.
 type turningStore struct {
 	auth.Store
 	reads int
+	last  time.Duration // of the revocations
 }
 
-func (s *turningStore) Read() auth.Reader { return turning{reads: &s.reads} }
+func (s *turningStore) Read() auth.Reader { return turning{reads: &s.reads, last: s.last} }
 
 // An address that leads now here and now there is told of as the outage that it
 // is: a list that is begun again and again would never be whole.
 func TestFeedOfTwoDatabases(t *testing.T) {
-	store := new(turningStore)
-	r := session.NewRevoked(store, time.Now, slog.New(slog.DiscardHandler), 0)
-	if err := r.Load(t.Context()); !auth.IsKind(err, auth.Unavailable) || r.Loaded() {
-		t.Errorf("%v after %d reads, loaded %v; want the kind Unavailable", err, store.reads, r.Loaded())
+	for _, last := range []time.Duration{4 * time.Hour, -time.Hour} {
+		store := &turningStore{last: last}
+		r := session.NewRevoked(store, time.Now, slog.New(slog.DiscardHandler), 0)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		if err := r.Load(ctx); !auth.IsKind(err, auth.Unavailable) || r.Loaded() || ctx.Err() != nil {
+			t.Errorf("revocations for %v: %v after %d reads, loaded %v; want the kind Unavailable", last, err, store.reads, r.Loaded())
+		}
+		cancel()
 	}
+}
+
+// The last row may be swept by a node whose clock is ahead, where nothing else
+// happens: that is no other database, and services need not begin anew.
+func TestFeedAfterASweepAhead(t *testing.T) {
+	c := newClock()
+	db := openFile(t, filepath.Join(t.TempDir(), "latchkey.db"), c)
+	end(t, db, "x")
+	var told bytes.Buffer
+	r := session.NewRevoked(db, c.Now, slog.New(slog.NewTextHandler(&told, nil)), 0)
+	if err := r.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := db.Read().Revocations(t.Context(), 0, 10)
+	if err != nil || len(rows) != 1 {
+		t.Fatal(rows, err)
+	}
+	c.Advance(rows[0].Until.Sub(c.Now()) - 90*time.Second)
+	ahead := c.Now().Add(2 * time.Minute)
+	if err := db.Update(t.Context(), func(tx auth.Tx) error {
+		_, _, err := tx.Sweep(t.Context(), ahead, ahead, "", 100)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := r.Turns(); n != 0 || told.Len() > 0 {
+		t.Errorf("%d turns, the log says %q", n, told.String())
+	}
+	end(t, db, "y")
+	if err := r.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantDead(t, r, "x", "y")
 }
 
 // What has expired is swept, the last row that was read with it: nobody is

@@ -211,23 +211,22 @@ func (r *Revoked) Synced() time.Time {
 // Load reads what the table has beyond the mark, and moves it: it is the
 // feed's.
 func (r *Revoked) Load(ctx context.Context) error {
-	for turned := false; ; {
+	for turned, begun := false, 0; ; {
 		mark := r.marked()
-		next, more, err := r.read(ctx, mark)
+		next, turn, more, err := r.read(ctx, mark)
 		if err != nil {
 			return err
 		}
 		r.setMark(next)
 		if next.Seq < mark.Seq {
-			r.turn()
-			// One that has expired has been swept, by a clock that may differ.
-			if mark.Until.After(r.now().Add(time.Minute)) {
-				if turned {
-					return errTurning
-				}
-				turned = true
-				r.log.Warn("the database's revocations are not those that were read: it is an older one, or another one; reading all again", "seq", mark.Seq)
+			if begun++; begun > maxBegun || turn && turned {
+				return errTurning
 			}
+		}
+		if turn {
+			turned = true
+			r.turn()
+			r.log.Warn("the database's revocations are not those that were read: it is an older one, or another one; reading all again", "seq", mark.Seq)
 		}
 		if !more {
 			r.loaded.Store(true)
@@ -237,6 +236,14 @@ func (r *Revoked) Load(ctx context.Context) error {
 	}
 }
 
+// maxBegun is how often a list is begun anew at once: where much is swept while it
+// is read, its marks may go with that.
+const maxBegun = 100
+
+// sweptWithin is from how long before its end on a revocation may have been swept:
+// another node's clock may be as far ahead.
+const sweptWithin = 10 * time.Minute
+
 // errTurning: read and read again, the list would never be whole.
 var errTurning = &auth.Error{
 	Kind: auth.Unavailable, Code: auth.CodeDatabaseAway,
@@ -244,7 +251,8 @@ var errTurning = &auth.Error{
 }
 
 // read applies a page of what the table has beyond a mark. It gives the mark to
-// go on from, and whether there may be more.
+// go on from, whether the table is no more the one that the mark is of, and
+// whether there may be more.
 //
 // The row of the mark is read again with them. A backup that was put back, and
 // a standby that had not got the last commits, give numbers out a second time:
@@ -253,15 +261,17 @@ var errTurning = &auth.Error{
 // one, or gone, the mark to go on from is zero, and the table is read from its
 // beginning. One that was swept leaves few before it. What is known stays known:
 // no token comes back to life.
-func (r *Revoked) read(ctx context.Context, mark auth.Revocation) (next auth.Revocation, more bool, err error) {
+func (r *Revoked) read(ctx context.Context, mark auth.Revocation) (next auth.Revocation, turned, more bool, err error) {
 	rows, err := r.page(ctx, max(mark.Seq-1, 0))
 	if err != nil {
-		return mark, false, err
+		return mark, false, false, err
 	}
 	more = len(rows) == feedPage
 	if mark.Seq != 0 {
 		if len(rows) == 0 || rows[0] != mark {
-			return auth.Revocation{}, true, nil
+			another := len(rows) > 0 && rows[0].Seq == mark.Seq
+			turned = another || mark.Until.After(r.now().Add(sweptWithin))
+			return auth.Revocation{}, turned, true, nil
 		}
 		rows = rows[1:]
 	}
@@ -269,7 +279,7 @@ func (r *Revoked) read(ctx context.Context, mark auth.Revocation) (next auth.Rev
 	if len(rows) > 0 {
 		mark = rows[len(rows)-1]
 	}
-	return mark, more, nil
+	return mark, false, more, nil
 }
 
 func (r *Revoked) page(ctx context.Context, after int64) ([]auth.Revocation, error) {
@@ -313,7 +323,7 @@ func (r *Revoked) CatchUp(ctx context.Context) {
 	mark := r.marked()
 	for more := true; more; {
 		var err error
-		if mark, more, err = r.read(ctx, mark); err != nil {
+		if mark, _, more, err = r.read(ctx, mark); err != nil {
 			r.log.Warn("revocations cannot be read after an act that failed", "error", err)
 			return
 		}
