@@ -62,7 +62,8 @@ type Options struct {
 	// leaves Beside of it. It is raised to one default hash.
 	Memory int64
 	// Limit in bytes is what the program may have for everything, 0 if there is
-	// none.
+	// none. A hash that leaves less than half of Beside of it is too costly here:
+	// the system would end the program for it.
 	Limit int64
 	// Concurrent is how many may be at work at once; a hash that uses several
 	// threads counts as that many. 0 means as many as there are processors, or
@@ -83,6 +84,7 @@ type Options struct {
 type Hasher struct {
 	gate       *gate
 	concurrent int
+	most       int64 // bytes that one hash may take, 0 for whatever its format may
 	writes     parameters
 	dummy      *argon2Hash
 	room       *room // nil unless MakeRoom was called
@@ -115,6 +117,10 @@ func NewHasher(o Options) *Hasher {
 	dummy.sum = make([]byte, argon2Length)
 	rand.Read(dummy.sum)
 	memory := max(o.Memory, ownCost)
+	most := int64(0)
+	if o.Limit > 0 {
+		most = max(o.Limit-Beside/2, ownCost)
+	}
 	return &Hasher{
 		gate: &gate{
 			patience:   o.Wait,
@@ -124,6 +130,7 @@ func NewHasher(o Options) *Hasher {
 			threads:    o.Concurrent,
 		},
 		concurrent: o.Concurrent,
+		most:       most,
 		writes:     writes,
 		dummy:      dummy,
 	}
@@ -154,6 +161,18 @@ func (h *Hasher) Hash(ctx context.Context, pw string) (string, error) {
 func (h *Hasher) Verify(ctx context.Context, pw, encoded string) (ok, rehash bool, err error) {
 	v, err := h.Judge(ctx, pw, encoded)
 	return v.OK, v.Rehash, err
+}
+
+// parse is the package's, and refuses what is too costly in this program.
+func (h *Hasher) parse(encoded string) (hash, error) {
+	stored, err := parse(encoded)
+	if err != nil {
+		return nil, err
+	}
+	if memory, _ := stored.cost(); h.most > 0 && memory > h.most {
+		return nil, fmt.Errorf("%w: %d bytes of memory", ErrTooCostly, memory)
+	}
+	return stored, nil
 }
 
 // work runs fn apart, in a place of the hash's size. The place is given back

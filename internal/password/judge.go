@@ -36,7 +36,7 @@ type Verdict struct {
 // and hashed trimmed, a user who always sends it could not sign in again. The
 // old hash stays and does what it did, until the exact form comes.
 func (h *Hasher) Judge(ctx context.Context, pw, encoded string) (Verdict, error) {
-	stored, err := parse(encoded)
+	stored, err := h.parse(encoded)
 	usable := err == nil && len(pw) <= MaxLength
 	if !usable {
 		stored = h.dummy
@@ -267,7 +267,7 @@ func (h *Hasher) AwaitPresent() {
 func (h *Hasher) Present(ctx context.Context, encoded []string) error {
 	classes := map[string]hash{}
 	for _, s := range encoded {
-		if stored, err := parse(s); err == nil && !h.writes.write(stored) {
+		if stored, err := h.parse(s); err == nil && !h.writes.write(stored) {
 			classes[class(stored)] = stored
 		}
 	}

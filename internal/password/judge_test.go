@@ -272,3 +272,29 @@ func TestCosts(t *testing.T) {
 		}
 	}
 }
+
+// A hash that takes more memory than the container has is refused as one that is
+// too costly anywhere, and not computed: the system would end the program for it.
+func TestLargerThanTheContainer(t *testing.T) {
+	big := newArgon2(parameters{memory: 102400, time: 1, threads: 1})
+	big.salt = []byte("saltsaltsalt")
+	big.sum = big.derive("c0rrect-Horse-42", argon2Length)
+	for limit, fits := range map[int64]bool{0: true, 96 << 20: false, 128 << 20: false, 256 << 20: true} {
+		h := NewHasher(Options{Limit: limit})
+		v, err := h.Judge(t.Context(), "c0rrect-Horse-42", big.String())
+		if err != nil || v.OK != fits {
+			t.Errorf("limit %d: %v, %v", limit, v.OK, err)
+		}
+		before := h.Done()
+		if err := h.Present(t.Context(), []string{big.String()}); err != nil || (h.Done() > before) != fits {
+			t.Errorf("limit %d: timed %v, %v", limit, h.Done() > before, err)
+		}
+		own, err := h.Hash(t.Context(), "c0rrect-Horse-42")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, err := h.Judge(t.Context(), "c0rrect-Horse-42", own); err != nil || !v.OK {
+			t.Errorf("limit %d: our own: %v, %v", limit, v.OK, err)
+		}
+	}
+}
