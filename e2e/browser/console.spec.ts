@@ -217,6 +217,10 @@ test("who is demoted while looking", async ({ page, latchkey }) => {
   await enter(page, server, manager, "/admin/users");
   await expect(page.getByRole("table")).toBeVisible();
   await server.command(["user", "set-role", manager.email, "client"]);
+  // The server looks ten times a second for what other processes have changed.
+  await expect
+    .poll(async () => (await page.request.get(server.origin + "/api/users/")).status(), { intervals: [20] })
+    .not.toBe(200);
   await page.getByLabel("Role").selectOption("client");
   await expect(heading(page, "Your role does not open this")).toBeVisible();
   await expect(page.getByRole("link", { name: "Administration" })).toHaveCount(0);
