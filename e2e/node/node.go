@@ -5,6 +5,8 @@ package node
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -126,6 +129,13 @@ func New(t testing.TB, env ...string) *Node {
 		n.log.Close()
 	})
 	return n
+}
+
+// Secure has the node asked by TLS; its settings name the certificate. Only these
+// roots are trusted.
+func (n *Node) Secure(roots *x509.CertPool) {
+	n.URL = "https" + strings.TrimPrefix(n.URL, "http")
+	n.http.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
 }
 
 // Env is the node's environment, for running commands beside it.

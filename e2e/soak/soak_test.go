@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -149,23 +150,30 @@ func soak(t *testing.T, engine string, from uint64) {
 }
 
 // level holds that the last third takes no more than the second, but for a
-// twentieth and a little: after the first all caches are full.
+// twentieth and a little: after the first all caches are full. Of the database
+// the most counts, of memory the median of the samples: a password that is being
+// hashed as one is taken has 19 MiB.
 func level(t *testing.T, all []sample) {
 	third := len(all) / 3
-	most := func(part []sample, of func(sample) uint64) (m uint64) {
-		for _, s := range part {
-			m = max(m, of(s))
-		}
-		return m
-	}
 	for what, of := range map[string]func(sample) uint64{
 		"the heap":                   func(s sample) uint64 { return s.heap },
 		"the memory from the system": func(s sample) uint64 { return s.sys },
 		"the database":               func(s sample) uint64 { return uint64(s.disk) },
 	} {
-		second, last := most(all[third:2*third], of), most(all[2*third:], of)
+		at := func(part []sample) uint64 {
+			var sizes []uint64
+			for _, s := range part {
+				sizes = append(sizes, of(s))
+			}
+			slices.Sort(sizes)
+			if what == "the database" {
+				return sizes[len(sizes)-1]
+			}
+			return sizes[len(sizes)/2]
+		}
+		second, last := at(all[third:2*third]), at(all[2*third:])
 		if last > second+second/20+4<<20 {
-			t.Errorf("%s goes on growing: at most %.1f MiB in the second third of the run, %.1f in the last", what, mib(second), mib(last))
+			t.Errorf("%s goes on growing: %.1f MiB in the second third of the run, %.1f in the last", what, mib(second), mib(last))
 		}
 	}
 }
@@ -179,6 +187,7 @@ type stage struct {
 
 func (s *stage) measure(at time.Duration) sample {
 	var m runtime.MemStats
+	runtime.GC() // What is left is in use.
 	runtime.ReadMemStats(&m)
 	return sample{
 		at: at, heap: m.HeapAlloc, sys: m.Sys - m.HeapReleased, disk: s.disk(), goroutines: runtime.NumGoroutine(),

@@ -3,7 +3,6 @@ package server
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -258,10 +257,13 @@ func (u *ui) serve(w http.ResponseWriter, r *http.Request, f *uiFile, hashed boo
 	if r.Method == http.MethodHead {
 		return
 	}
-	if _, err := io.Copy(w, body); err != nil && !errors.Is(err, http.ErrHandlerTimeout) {
-		return // the client has gone
-	}
+	// One that fails has no reader to be told.
+	_, _ = io.CopyBuffer(w, body, make([]byte, fileBuffer))
 }
+
+// fileBuffer is how much of a file is in memory on its way to a client: whoever
+// reads slowly, or not at all, keeps it there.
+const fileBuffer = 8 << 10
 
 // matches reports whether If-None-Match names the ETag (RFC 9110, section
 // 13.1.2); a proxy that compresses may have made it weak.

@@ -1,0 +1,172 @@
+package flood
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"flag"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/latchkey-auth/latchkey/e2e/node"
+)
+
+var held = flag.Int("flood.held", 40, "connections of HTTP/2 that take no answers, with a hundred requests each")
+
+// secure makes a certificate for this machine, and gives the settings that name
+// it and the roots that trust it.
+func secure(t *testing.T) (env []string, roots *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotAfter: time.Now().Add(time.Hour)}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, b := range map[string]*pem.Block{"CERT": {Type: "CERTIFICATE", Bytes: cert}, "KEY": {Type: "PRIVATE KEY", Bytes: private}} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, pem.EncodeToMemory(b), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		env = append(env, "LATCHKEY_TLS_"+name+"="+path)
+	}
+	roots = x509.NewCertPool()
+	parsed, err := x509.ParseCertificate(cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots.AddCert(parsed)
+	return env, roots
+}
+
+// TestHeldAnswers has clients of HTTP/2 ask much and take none of it: the window
+// for what they are sent is zero. Memory stays bounded, and others are served.
+//
+// ASVS 15.2.2
+func TestHeldAnswers(t *testing.T) {
+	env, roots := secure(t)
+	n := node.New(t, append(env, "LATCHKEY_THROTTLE_ENABLED=false", "LATCHKEY_TIMEOUTS_WRITE=5s", "LATCHKEY_LOG_LEVEL=error")...)
+	n.Secure(roots)
+	if err := n.Run(node.Build(t)); err != nil {
+		t.Fatalf("start: %v\n%s", err, n.Log())
+	}
+	v := newVerifier(t, n)
+	var (
+		wg              sync.WaitGroup
+		served, refused atomic.Int64
+	)
+	for range *held {
+		wg.Go(func() {
+			ok, busy, err := hold(strings.TrimPrefix(n.URL, "https://"), roots, 100)
+			if err != nil {
+				t.Error(err)
+			}
+			served.Add(ok)
+			refused.Add(busy)
+		})
+	}
+	all := v.during(5*time.Second, 4, 0)
+	wg.Wait()
+	t.Logf("%d requests were let in and %d refused; %d tokens were verified meanwhile, p99 %v", served.Load(), refused.Load(), len(all), percentile(all, 0.99))
+	if at := int64(100 * *held); at > 4000-1 && (served.Load() == 0 || refused.Load() == 0) {
+		t.Errorf("of %d requests %d were let in and %d refused", at, served.Load(), refused.Load())
+	}
+	if len(all) == 0 {
+		t.Error("nobody else was served")
+	}
+	bounded(t, n)
+	if ok, _, err := hold(strings.TrimPrefix(n.URL, "https://"), roots, 1); ok != 1 {
+		t.Errorf("afterwards: %d served, %v", ok, err)
+	}
+}
+
+// hold asks for so many pages on a connection of its own, and stays until the
+// server has ended it or each request. It gives how many were answered and how
+// many put off.
+func hold(addr string, roots *x509.CertPool, requests int) (ok, busy int64, err error) {
+	conn, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: roots, NextProtos: []string{"h2"}})
+	if err != nil {
+		return 0, 0, err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
+	framer := http2.NewFramer(conn, conn)
+	framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	if _, err := conn.Write([]byte(http2.ClientPreface)); err != nil {
+		return 0, 0, err
+	}
+	if err := framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}); err != nil {
+		return 0, 0, err
+	}
+	var head bytes.Buffer
+	encoder := hpack.NewEncoder(&head)
+	for i := range requests {
+		head.Reset()
+		for _, f := range [][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", addr}, {":path", []string{"/api/docs/", "/", "/healthz"}[i%3]}} {
+			if err := encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}); err != nil {
+				return 0, 0, err
+			}
+		}
+		if err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: uint32(2*i + 1), BlockFragment: head.Bytes(), EndStream: true, EndHeaders: true}); err != nil {
+			return 0, 0, nil // It has hung up.
+		}
+	}
+	for ended := 0; ended < requests; {
+		f, err := framer.ReadFrame()
+		if err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				return ok, busy, err
+			}
+			return ok, busy, nil
+		}
+		switch f := f.(type) {
+		case *http2.SettingsFrame:
+			if !f.IsAck() {
+				_ = framer.WriteSettingsAck()
+			}
+		case *http2.PingFrame:
+			if !f.IsAck() {
+				_ = framer.WritePing(true, f.Data)
+			}
+		case *http2.MetaHeadersFrame:
+			if f.PseudoValue("status") == "503" {
+				busy++
+			} else {
+				ok++
+			}
+			if f.StreamEnded() {
+				ended++
+			}
+		case *http2.DataFrame:
+			if f.StreamEnded() {
+				ended++
+			}
+		case *http2.RSTStreamFrame:
+			ended++
+		}
+	}
+	return ok, busy, nil
+}
