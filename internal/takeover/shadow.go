@@ -2,6 +2,7 @@ package takeover
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -103,8 +104,19 @@ type Shadow struct {
 
 	ended, diverged *recent[string]
 	unknown         *recent[bool] // keys of which the two do not know the same
+	parked          parked
 
 	tally
+}
+
+// parked are users who have registered on both sides and whose id here was
+// another's there: of several who register at once the two sides may number each
+// otherwise. Until it is their turn to be given the Django's id they have one that
+// nobody has.
+type parked struct {
+	mu   sync.Mutex
+	last int64           // below 0, where nobody is numbered and no sequence follows
+	ids  map[int64]int64 // what they are numbered now, by what they were told
 }
 
 // job is an exchange that waits to be asked.
@@ -121,7 +133,7 @@ type job struct {
 func NewShadow(o ShadowOptions) *Shadow {
 	s := &Shadow{
 		ShadowOptions: o, line: newLine(maxLine),
-		ended: newRecent[string](maxNoted), diverged: newRecent[string](maxNoted), unknown: newRecent[bool](maxNoted),
+		parked: parked{ids: map[int64]int64{}}, ended: newRecent[string](maxNoted), diverged: newRecent[string](maxNoted), unknown: newRecent[bool](maxNoted),
 		// A connection that is kept can be closed by the Django in the moment in
 		// which a request is sent on it, which would be lost.
 		ask: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: askers, IdleConnTimeout: time.Minute},
@@ -541,13 +553,12 @@ func (s *Shadow) reconcile(ctx context.Context, p *pair, d Difference) error {
 	there, here := p.live.userID(), p.here.userID()
 	switch {
 	case ok(p.live.status) && ok(p.here.status) && there != 0 && here != 0:
-		if there == here {
-			return nil
-		}
-		return renumber(ctx, s.Store, here, there, s.Now())
+		return s.renumber(ctx, here, there)
 	case ok(p.here.status) && here != 0:
+		s.parked.mu.Lock()
+		defer s.parked.mu.Unlock()
 		return s.Store.Update(ctx, func(tx auth.Tx) error { //nolint:wrapcheck // It says what it is.
-			_, err := tx.DeleteUser(ctx, here)
+			_, err := tx.DeleteUser(ctx, cmp.Or(s.parked.ids[here], here))
 			return err
 		})
 	case ok(p.live.status):
@@ -558,26 +569,60 @@ func (s *Shadow) reconcile(ctx context.Context, p *pair, d Difference) error {
 	return nil
 }
 
-// renumber gives a user another id.
-func renumber(ctx context.Context, store auth.Store, from, to int64, now time.Time) error {
-	return store.Update(ctx, func(tx auth.Tx) error { //nolint:wrapcheck // It says what it is.
-		u, err := tx.DeleteUser(ctx, from)
-		if err != nil {
-			return fmt.Errorf("take a user out: %w", err)
+// renumber gives a user, who was told to have an id here, the one that they have
+// there. Who has that here has not been given theirs yet, and is parked.
+func (s *Shadow) renumber(ctx context.Context, here, there int64) error {
+	s.parked.mu.Lock()
+	defer s.parked.mu.Unlock()
+	from, was := s.parked.ids[here]
+	if !was {
+		from = here
+	}
+	if from == there {
+		return nil
+	}
+	park := s.parked.last - 1
+	used := false
+	err := s.Store.Update(ctx, func(tx auth.Tx) error {
+		_, err := tx.UserByID(ctx, there)
+		if used = err == nil; used {
+			err = s.move(ctx, tx, there, park)
 		}
-		email, _ := auth.ParseEmail(u.Email)
-		refused, err := tx.InsertImported(ctx, []auth.ImportedUser{{
-			ID: to, Email: email, FirstName: u.FirstName, LastName: u.LastName, Phone: u.Phone, Role: u.Role, IsActive: u.IsActive,
-			Password: u.Password, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, LastLogin: u.LastLogin, Base: []byte("{}"),
-		}}, now)
-		switch {
-		case err != nil:
-			return fmt.Errorf("put a user in: %w", err)
-		case len(refused) > 0:
-			return errors.New("the id is somebody else's")
+		if err != nil && !errors.Is(err, auth.ErrNotFound) {
+			return err
 		}
-		return tx.RaiseUserIDs(ctx, to) //nolint:wrapcheck // It says what it is.
+		if err := s.move(ctx, tx, from, there); err != nil {
+			return err
+		}
+		return tx.RaiseUserIDs(ctx, there) //nolint:wrapcheck // It says what it is.
 	})
+	if err != nil {
+		return err //nolint:wrapcheck // It says what it is.
+	}
+	delete(s.parked.ids, here)
+	if used {
+		s.parked.ids[there], s.parked.last = park, park
+	}
+	return nil
+}
+
+func (s *Shadow) move(ctx context.Context, tx auth.Tx, from, to int64) error {
+	u, err := tx.DeleteUser(ctx, from)
+	if err != nil {
+		return fmt.Errorf("take a user out: %w", err)
+	}
+	email, _ := auth.ParseEmail(u.Email)
+	refused, err := tx.InsertImported(ctx, []auth.ImportedUser{{
+		ID: to, Email: email, FirstName: u.FirstName, LastName: u.LastName, Phone: u.Phone, Role: u.Role, IsActive: u.IsActive,
+		Password: u.Password, CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, LastLogin: u.LastLogin, Base: []byte("{}"),
+	}}, s.Now())
+	switch {
+	case err != nil:
+		return fmt.Errorf("put a user in: %w", err)
+	case len(refused) > 0:
+		return errors.New("the id is somebody else's")
+	}
+	return nil
 }
 
 // hopByHop and what must not go on to the Latchkey: a Django's cookies, and what

@@ -10,12 +10,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -673,6 +675,45 @@ func TestNewcomers(t *testing.T) {
 	}
 	if s.skipped[skipNew] != 1 {
 		t.Errorf("%v", s.skipped)
+	}
+}
+
+// TestNewcomersAtOnce: of those who register at once the two sides may number
+// each otherwise.
+func TestNewcomersAtOnce(t *testing.T) {
+	there := map[string]int64{"a@example.com": 2, "b@example.com": 3, "c@example.com": 1, "d@example.com": 4, "e@example.com": 6, "f@example.com": 5}
+	var s *stage
+	s = newStage(t, func(w http.ResponseWriter, r *http.Request) {
+		var q struct{ Email string }
+		_ = json.NewDecoder(r.Body).Decode(&q)
+		say(w, 201, fmt.Sprintf(`{"user":{"id":%d,"email":%q}}`, there[q.Email], q.Email))
+	}, func(w http.ResponseWriter, r *http.Request) {
+		var q struct{ Email string }
+		_ = json.NewDecoder(r.Body).Decode(&q)
+		email, _ := auth.ParseEmail(q.Email)
+		var u auth.User
+		if err := s.store.Update(r.Context(), func(tx auth.Tx) (err error) {
+			u, err = tx.InsertUser(r.Context(), auth.NewUser{Email: email, Role: auth.RoleClient, Password: "!kept", IsActive: true}, time.Now())
+			return err
+		}); err != nil {
+			t.Error(err)
+		}
+		// All of them are told before any is compared.
+		say(w, 201, fmt.Sprintf(`{"user":{"id":%d,"email":%q}}`, u.ID, u.Email))
+	}, nil)
+	for _, email := range slices.Sorted(maps.Keys(there)) {
+		s.post("/api/auth/register/", "", fmt.Sprintf(`{"email":%q}`, email))
+	}
+	s.Settle()
+	for email, id := range there {
+		if u, err := s.store.Read().UserByEmail(t.Context(), email); err != nil || u.ID != id || u.Password != "!kept" {
+			t.Errorf("%s: %+v, %v; want %d", email, u, err, id)
+		}
+	}
+	s.post("/api/auth/register/", "", `{"email":"g@example.com"}`)
+	s.Settle()
+	if len(s.skipped) > 0 {
+		t.Errorf("skipped: %v", s.skipped)
 	}
 }
 
