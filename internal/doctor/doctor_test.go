@@ -333,7 +333,7 @@ func TestListenPlain(t *testing.T) {
 // TestSecretFiles: the command shuts others out of a file, and never the server.
 func TestSecretFiles(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("modes mean nothing here")
+		t.Skip("Windows: files have no modes")
 	}
 	const quoted = "'/etc/the key'"
 	for name, c := range map[string]struct {

@@ -630,6 +630,19 @@ func insertUser(t *testing.T, store auth.Store, id int64, address string) {
 	}
 }
 
+// newcomer registers somebody here, and answers as the Latchkey does.
+func (s *stage) newcomer(w http.ResponseWriter, r *http.Request, address string) {
+	email, _ := auth.ParseEmail(address)
+	var u auth.User
+	if err := s.store.Update(r.Context(), func(tx auth.Tx) (err error) {
+		u, err = tx.InsertUser(r.Context(), auth.NewUser{Email: email, Role: auth.RoleClient, Password: "!kept", IsActive: true}, time.Now())
+		return err
+	}); err != nil {
+		s.t.Error(err)
+	}
+	say(w, 201, fmt.Sprintf(`{"user":{"id":%d,"email":%q}}`, u.ID, u.Email))
+}
+
 // TestNewcomers: who registers meanwhile has the Django's id in the copy, who was
 // only taken here is gone again, and who is not in the copy is no difference.
 func TestNewcomers(t *testing.T) {
@@ -652,15 +665,7 @@ func TestNewcomers(t *testing.T) {
 		}
 		var q struct{ Email string }
 		_ = json.Unmarshal(b, &q)
-		email, _ := auth.ParseEmail(q.Email)
-		var u auth.User
-		if err := s.store.Update(r.Context(), func(tx auth.Tx) (err error) {
-			u, err = tx.InsertUser(r.Context(), auth.NewUser{Email: email, Role: auth.RoleClient, Password: "!kept", IsActive: true}, time.Now())
-			return err
-		}); err != nil {
-			t.Error(err)
-		}
-		say(w, 201, fmt.Sprintf(`{"user":{"id":%d,"email":%q}}`, u.ID, u.Email))
+		s.newcomer(w, r, q.Email)
 	}, nil)
 	s.post("/api/auth/register/", "", `{"email":"new@example.com"}`)
 	s.post("/api/auth/register/", "", `{"email":"refused@example.com"}`)
@@ -690,16 +695,7 @@ func TestNewcomersAtOnce(t *testing.T) {
 	}, func(w http.ResponseWriter, r *http.Request) {
 		var q struct{ Email string }
 		_ = json.NewDecoder(r.Body).Decode(&q)
-		email, _ := auth.ParseEmail(q.Email)
-		var u auth.User
-		if err := s.store.Update(r.Context(), func(tx auth.Tx) (err error) {
-			u, err = tx.InsertUser(r.Context(), auth.NewUser{Email: email, Role: auth.RoleClient, Password: "!kept", IsActive: true}, time.Now())
-			return err
-		}); err != nil {
-			t.Error(err)
-		}
-		// All of them are told before any is compared.
-		say(w, 201, fmt.Sprintf(`{"user":{"id":%d,"email":%q}}`, u.ID, u.Email))
+		s.newcomer(w, r, q.Email)
 	}, nil)
 	for _, email := range slices.Sorted(maps.Keys(there)) {
 		s.post("/api/auth/register/", "", fmt.Sprintf(`{"email":%q}`, email))
