@@ -51,7 +51,7 @@ func (r *refusals) of(now time.Time, own string, k keys) (wait time.Duration, lo
 	}
 	for _, name := range names {
 		x, ok := r.all[name]
-		if !ok || !x.until.After(now) || x.seen.After(now.Add(trust)) { // Or the clock was ahead.
+		if !ok || !x.until.After(now) {
 			continue
 		}
 		look = true
