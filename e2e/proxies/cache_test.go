@@ -11,10 +11,11 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/e2e/node"
+	"github.com/latchkey-auth/latchkey/internal/pgtest"
 )
 
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := pgtest.M{M: m}.Run()
 	node.Clean()
 	os.Exit(code)
 }

@@ -149,8 +149,9 @@ func varnish(t *testing.T, backend, vcl string) string {
 	return addr
 }
 
-// haproxy starts one that keeps connections to the backend and shares them.
-func haproxy(t *testing.T, backend string) string {
+// haproxy starts one that keeps connections to the backends and shares them;
+// backend is the lines that say which they are.
+func haproxy(t *testing.T, backend ...string) string {
 	t.Helper()
 	program, dir, addr := find(t, "haproxy"), t.TempDir(), freePort(t)
 	config := write(t, dir, "haproxy.cfg", fmt.Sprintf(`
@@ -166,8 +167,8 @@ frontend f
   bind %s
   default_backend b
 backend b
-  server s %s
-`, addr, backend))
+  %s
+`, addr, strings.Join(backend, "\n  ")))
 	launch(t, addr, program, "-db", "-f", config)
 	return addr
 }

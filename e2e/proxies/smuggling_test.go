@@ -157,7 +157,7 @@ func TestOneRequestStaysOne(t *testing.T) {
 		"nginx, unbuffered": func(t *testing.T, backend string) string {
 			return nginx(t, backend, "", "proxy_request_buffering off; proxy_pass_request_headers on;")
 		},
-		"haproxy": haproxy,
+		"haproxy": func(t *testing.T, backend string) string { return haproxy(t, "server s "+backend) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

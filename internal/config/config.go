@@ -168,6 +168,8 @@ type Timeouts struct {
 	Write  Duration `key:"write" default:"30s" range:"1s-10m" help:"To be answered, from the end of its head."`
 	Idle   Duration `key:"idle" default:"2m" range:"1s-1h" help:"To send the next request on an open connection."`
 	Drain  Duration `key:"drain" default:"10s" range:"1s-10m" help:"For requests under way when the server is told to stop."`
+
+	ShutdownDelay Duration `key:"shutdown_delay" default:"0s" range:"0s-10m" help:"How long the server still serves when it is told to stop, while /readyz answers 503: as long as a load balancer takes to notice, so that a restart costs no request."`
 }
 
 // Limits is how much may be used at once.

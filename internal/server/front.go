@@ -152,6 +152,11 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.client.Request = e.id
 	f.baseline(w.Header())
 	w.Header()["X-Request-Id"] = []string{e.id}
+	if f.health.stopping.Load() {
+		// A kept connection would end under its next request. In HTTP/2 this is
+		// a GOAWAY (RFC 9113, section 6.8).
+		w.Header()["Connection"] = hdrClose
+	}
 	hold := func() {
 		if putOff(e.status) {
 			f.pace.hold(r.Context(), f.now().Sub(start))

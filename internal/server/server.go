@@ -355,9 +355,10 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 	defer running.Wait()
 	defer stop()
 
+	closing := make(chan struct{})
 	handler := api.New(api.Options{
 		Sessions: a.sessions, Logins: a.logins, Accounts: a.accounts, Services: a.accounts, Client: clientOf,
-		Sealer: a.ring, Devices: a.throttle, System: system(cfg, store, sealer, now()), Doctor: rounds.tell, Stopping: ctx.Done(),
+		Sealer: a.ring, Devices: a.throttle, System: system(cfg, store, sealer, now()), Doctor: rounds.tell, Stopping: closing,
 		Log:               slog.New(requestLog{log.Handler()}),
 		RegistrationRoles: cfg.Registration.Roles, RegistrationOpen: cfg.Registration.Open,
 		HideSchema: !cfg.Docs.Public, Docs: pages.docs(), Now: now,
@@ -391,6 +392,17 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 	case <-ctx.Done():
 	}
 	f.health.stopping.Store(true)
+	if delay := cfg.Timeouts.ShutdownDelay.Std(); delay > 0 {
+		log.Info("stopping: serving until load balancers have noticed", "for", delay.String())
+		select {
+		case err := <-served:
+			return fmt.Errorf("serve: %w", err)
+		case <-time.After(delay):
+		}
+	}
+	// Whoever waits for news is sent away now and not before: they would ask
+	// here again at once.
+	close(closing)
 	log.Info("stopping: finishing what is in flight")
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.Timeouts.Drain.Std())
 	defer cancel()

@@ -342,6 +342,62 @@ func TestGracefulStop(t *testing.T) {
 	}
 }
 
+// With timeouts.shutdown_delay the server goes on for so long, tells whoever
+// asks /readyz that it is about to go, and keeps no connection.
+func TestShutdownDelay(t *testing.T) {
+	const delay = 2 * time.Second
+	cfg := settings(t, "LATCHKEY_TIMEOUTS_SHUTDOWN_DELAY="+delay.String())
+	r := start(t, cfg, server.RunOptions{})
+	log := slog.New(slog.DiscardHandler)
+	store, err := server.OpenStore(t.Context(), cfg, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	accounts, err := server.NewAccounts(t.Context(), cfg, store, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, secret, err := accounts.MakeServiceKey(t.Context(), "reports")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := r.want(200, "GET", "/api/auth/revocations/", "", "Authorization", "Bearer "+secret)
+	if resp, _ := r.do("GET", "/readyz", ""); resp.StatusCode != 200 || resp.Close {
+		t.Errorf("before: %d, the last of its connection: %v", resp.StatusCode, resp.Close)
+	}
+	waiting := make(chan int, 1)
+	go func() {
+		defer close(waiting)
+		resp, _ := r.do("GET", fmt.Sprintf("/api/auth/revocations/?wait=30&after=%v", first["seq"]), "", "Authorization", "Bearer "+secret)
+		waiting <- resp.StatusCode
+	}()
+	time.Sleep(300 * time.Millisecond)
+	began, stopped := time.Now(), make(chan error, 1)
+	go func() { stopped <- r.stop() }()
+	for told := false; !told; time.Sleep(time.Millisecond) {
+		resp, body := r.do("GET", "/readyz", "")
+		told = resp.StatusCode == http.StatusServiceUnavailable && body == `{"status":"stopping"}` && resp.Close
+		if time.Since(began) > delay/2 {
+			t.Fatalf("not told: %d %s, the last of its connection: %v", resp.StatusCode, body, resp.Close)
+		}
+	}
+	if resp, body := r.do("POST", "/api/auth/register/", form); resp.StatusCode != 201 || !resp.Close {
+		t.Errorf("meanwhile: %d %s, the last of its connection: %v", resp.StatusCode, body, resp.Close)
+	}
+	select {
+	case status := <-waiting:
+		t.Errorf("whoever waits for news was sent away with %d, to ask again at once", status)
+	default:
+	}
+	if err := <-stopped; err != nil || time.Since(began) < delay {
+		t.Errorf("it ended after %v: %v", time.Since(began), err)
+	}
+	if status := <-waiting; status != http.StatusNotModified {
+		t.Errorf("whoever waited got %d", status)
+	}
+}
+
 func TestSecondServerIsRefused(t *testing.T) {
 	cfg := settings(t)
 	start(t, cfg, server.RunOptions{})
