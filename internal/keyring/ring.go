@@ -101,10 +101,11 @@ type Ring struct {
 	reload sync.Mutex // One at a time, so that an older read never wins.
 	// made are the keys of the rows that were last read, by what makes a key
 	// another one: it takes a while to make one. lookedUp is when a token was
-	// last the reason for a read, unread that the last read, whatever its reason,
-	// failed. All are under reload.
+	// last the reason for a read, readAt when the last read, whatever its reason,
+	// began, unread that it failed. All are under reload.
 	made     map[identity]token.Key
 	lookedUp time.Time
+	readAt   time.Time
 	unread   bool
 }
 
@@ -259,7 +260,7 @@ const readTime = 5 * time.Second
 func (r *Ring) readAgain(ctx context.Context) ([]auth.Key, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
-	r.unread = true
+	r.readAt, r.unread = time.Now(), true
 	rows, err := r.store.Read().Keys(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the key ring: %w", err)
@@ -273,30 +274,35 @@ func (r *Ring) readAgain(ctx context.Context) ([]auth.Key, error) {
 	return rows, nil
 }
 
-// lookUpEvery is the least time between two reads that a token is the reason
-// for: a kid is a word of whoever sends it. lookUpTime is how long one may
-// take; the request waits meanwhile.
+// A kid is a word of whoever sends it, and may be that of a key which another
+// node has let sign a moment ago. lookUpEvery is the least time between two
+// reads that tokens are the reason for, and lookUpAgain after one that failed;
+// lookUpTime is how long one may take. The requests wait meanwhile.
 const (
-	lookUpEvery = time.Second
+	lookUpEvery = 50 * time.Millisecond
+	lookUpAgain = time.Second
 	lookUpTime  = 2 * time.Second
 )
 
 // lookUp gives the ring with the key that a token names, if there is one by
-// now. Others that ask for it at the same time wait for the one read. What cannot
+// now: as read after it was asked, so that kids that somebody invents keep no
+// key from being found. All who ask before a read begins share it. What cannot
 // be read leaves the keys as they are, and is an error of kind Unavailable.
 func (r *Ring) lookUp(kid string) (*state, error) {
+	asked := time.Now()
 	r.reload.Lock()
 	defer r.reload.Unlock()
 	s := r.current()
 	if len(s.named[kid]) > 0 {
 		return s, nil
 	}
-	if time.Since(r.lookedUp) < lookUpEvery {
-		if r.unread {
-			return s, unavailable(nil) // Why was told.
-		}
+	if r.unread && (r.readAt.After(asked) || time.Since(r.lookedUp) < lookUpAgain) {
+		return s, unavailable(nil) // Why was told.
+	}
+	if r.readAt.After(asked) {
 		return s, nil
 	}
+	time.Sleep(lookUpEvery - time.Since(r.lookedUp))
 	r.lookedUp = time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), lookUpTime)
 	defer cancel()
