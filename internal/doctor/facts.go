@@ -20,6 +20,16 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/password"
 )
 
+// Peers is what a running server has seen of those that it talks to.
+type Peers struct {
+	// ForwardedIgnored says that a peer on this machine sent forwarded headers
+	// and is no trusted proxy.
+	ForwardedIgnored bool
+	// OtherHeader says that a trusted proxy sends the client's address in another
+	// header than proxy.header.
+	OtherHeader bool
+}
+
 // Facts is everything that is judged.
 type Facts struct {
 	Config *config.Config
@@ -27,9 +37,7 @@ type Facts struct {
 	// Running says that this process is the server. What a process knows only of
 	// itself (its limits, its peers) is not judged otherwise.
 	Running bool
-	// ForwardedIgnored says that a peer on this machine sent forwarded headers
-	// and is no trusted proxy.
-	ForwardedIgnored bool
+	Peers
 	// Hash is how long a password takes to hash here; 0 if that was not measured.
 	Hash time.Duration
 	// LargestHash is the memory in bytes that the largest of the stored hashes
@@ -144,11 +152,11 @@ type Options struct {
 	// yet.
 	Store   Store
 	Problem string
-	// Running, ForwardedIgnored, Hash and LargestHash are as in Facts.
-	Running          bool
-	ForwardedIgnored bool
-	Hash             time.Duration
-	LargestHash      int64
+	// Running, Peers, Hash and LargestHash are as in Facts.
+	Running bool
+	Peers
+	Hash        time.Duration
+	LargestHash int64
 	// Certificate is the one that the server shows; nil is the files'.
 	Certificate *x509.Certificate
 	// Formats are those counted earlier; CountFormats counts them now.
@@ -171,7 +179,7 @@ const (
 // cannot be found out is left out.
 func Gather(ctx context.Context, o Options) *Facts {
 	f := &Facts{
-		Config: o.Config, Now: o.Now, Running: o.Running, ForwardedIgnored: o.ForwardedIgnored, Hash: o.Hash, LargestHash: o.LargestHash,
+		Config: o.Config, Now: o.Now, Running: o.Running, Peers: o.Peers, Hash: o.Hash, LargestHash: o.LargestHash,
 		Machine: machine(),
 		Filter:  filter(o.Config.Password.Filter),
 	}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/throttle"
 )
 
 // certificateNotice is how long before its end a certificate is told of.
@@ -166,6 +168,23 @@ var networkChecks = []check{
 		},
 	},
 	{
+		id: "proxy-header", severity: Warning, title: "Whether proxies write the header that is read",
+		what: "A trusted proxy sends the client's address in {other} and not in {header}, which is read.",
+		why:  "All its clients count as one, the proxy: no limit by address tells them apart, and the audit trail does not say from where.",
+		mend: "Name the header that your proxy writes.",
+		do:   "LATCHKEY_PROXY_HEADER={other}",
+		judge: func(f *Facts) answer {
+			if !f.Running || len(f.Config.Proxy.Trusted) == 0 {
+				return skip()
+			}
+			other := throttle.Forwarded
+			if f.Config.Proxy.Header == other {
+				other = throttle.ForwardedFor
+			}
+			return when(f.OtherHeader, "other", other, "header", f.Config.Proxy.Header)
+		},
+	},
+	{
 		id: "cors-plain", severity: Warning, title: "Whether pages that may call come by TLS",
 		what: "cors.origins lists pages that come by plain HTTP: {value}.",
 		why:  "Whoever is on the way to such a page changes it, and it then acts here as its visitor.",
@@ -201,7 +220,7 @@ var networkChecks = []check{
 		id: "tls-certificate-expired", severity: Error, title: "Whether the certificate is valid today",
 		what: "The certificate is valid from {from} to {until}, and today is {today}.",
 		why:  "Browsers refuse the connection, and people who click past that are used to it when it matters.",
-		mend: "Put a new one in place of {cert} and restart.",
+		mend: "Put a new one in place of {cert}; it is in force a second later.",
 		judge: func(f *Facts) answer {
 			c := f.TLS.Leaf
 			if c == nil {
@@ -215,7 +234,7 @@ var networkChecks = []check{
 		id: "tls-certificate-expiring", severity: Warning, title: "How long the certificate is still valid",
 		what: "The certificate ends in {days} days, on {until}.",
 		why:  "Then browsers refuse the connection.",
-		mend: "Put a new one in place of {cert} and restart; let a timer do it next time.",
+		mend: "Put a new one in place of {cert}; it is in force a second later. Let a timer do it next time.",
 		judge: func(f *Facts) answer {
 			c := f.TLS.Leaf
 			if c == nil || f.Now.After(c.NotAfter) {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/config"
+	"github.com/latchkey-auth/latchkey/internal/doctor"
 	"github.com/latchkey-auth/latchkey/internal/store/sqlite"
 )
 
@@ -111,7 +112,7 @@ func TestDoctorJudgesTheCertificateInForce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newRounds(cfg, db, func() bool { return false }, log, time.Now)
+	r := newRounds(cfg, db, func() doctor.Peers { return doctor.Peers{} }, log, time.Now)
 	r.hashing = func(context.Context) time.Duration { return time.Millisecond }
 	for inForce, want := range map[*x509.Certificate]string{nil: "ok", shown: "error"} {
 		if r.inForce = nil; inForce != nil {

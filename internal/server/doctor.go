@@ -33,11 +33,11 @@ const (
 
 // rounds are the doctor's, in a server.
 type rounds struct {
-	cfg     *config.Config
-	store   auth.Store
-	ignored func() bool
-	log     *slog.Logger
-	now     func() time.Time
+	cfg   *config.Config
+	store auth.Store
+	peers func() doctor.Peers
+	log   *slog.Logger
+	now   func() time.Time
 	// inForce is the certificate that is shown; nil without TLS.
 	inForce func() *x509.Certificate
 
@@ -52,8 +52,8 @@ type rounds struct {
 	said api.Diagnosis
 }
 
-func newRounds(cfg *config.Config, store auth.Store, ignored func() bool, log *slog.Logger, now func() time.Time) *rounds {
-	return &rounds{cfg: cfg, store: store, ignored: ignored, log: log, now: now, turn: make(chan struct{}, 1), hashing: func(ctx context.Context) time.Duration {
+func newRounds(cfg *config.Config, store auth.Store, peers func() doctor.Peers, log *slog.Logger, now func() time.Time) *rounds {
+	return &rounds{cfg: cfg, store: store, peers: peers, log: log, now: now, turn: make(chan struct{}, 1), hashing: func(ctx context.Context) time.Duration {
 		return doctor.MeasureHash(ctx, 1)
 	}}
 }
@@ -114,7 +114,7 @@ func (r *rounds) look(ctx context.Context) api.Diagnosis {
 	ctx, cancel := context.WithTimeout(ctx, roundTime)
 	defer cancel()
 	o := doctor.Options{
-		Config: r.cfg, Store: r.store, Running: true, ForwardedIgnored: r.ignored(),
+		Config: r.cfg, Store: r.store, Running: true, Peers: r.peers(),
 		Hash: time.Duration(r.hash.Load()), LargestHash: largestHash(ctx, r.store.Read()), Now: r.now(),
 	}
 	if f := r.formats.Load(); f != nil {

@@ -96,6 +96,31 @@ func TestDoctorKeeps(t *testing.T) {
 	}
 }
 
+// A proxy whose header is not read is seen by its first request.
+func TestDoctorSeesTheOtherHeader(t *testing.T) {
+	for _, c := range []struct{ read, sent, want string }{
+		{"X-Forwarded-For", "Forwarded", "warning"},
+		{"Forwarded", "X-Forwarded-For", "warning"},
+		{"Forwarded", "Forwarded", "ok"},
+		{"X-Forwarded-For", "X-Forwarded-For", "ok"},
+	} {
+		t.Run(c.read+" reads "+c.sent, func(t *testing.T) {
+			var now clock
+			r, token := setUp(t, settings(t, "LATCHKEY_PROXY_TRUSTED=127.0.0.1", "LATCHKEY_PROXY_HEADER="+c.read), &now)
+			admin := r.admin(token)
+			value := map[string]string{"Forwarded": "for=203.0.113.5", "X-Forwarded-For": "203.0.113.5"}[c.sent]
+			r.want(200, "GET", "/api/auth/profile/", "", "Authorization", admin, c.sent, value)
+			f := r.diagnosis(admin)["proxy-header"]
+			if f["severity"] != c.want {
+				t.Fatalf("%v", f)
+			}
+			if params, _ := f["params"].(map[string]any); c.want != "ok" && (params["other"] != c.sent || params["header"] != c.read) {
+				t.Errorf("%v", f)
+			}
+		})
+	}
+}
+
 // TestExamine is the doctor beside a server: it sees what is in the files and
 // changes nothing.
 func TestExamine(t *testing.T) {

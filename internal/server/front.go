@@ -15,6 +15,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/internal/api"
 	"github.com/latchkey-auth/latchkey/internal/auth"
+	"github.com/latchkey-auth/latchkey/internal/doctor"
 	"github.com/latchkey-auth/latchkey/internal/throttle"
 )
 
@@ -293,6 +294,11 @@ func (f *front) client(r *http.Request) auth.Client {
 		c.Address = addr.String()
 	}
 	return c
+}
+
+// peers is what has been seen of those that talk to this server, for the doctor.
+func (f *front) peers() doctor.Peers {
+	return doctor.Peers{ForwardedIgnored: f.ignored.Load(), OtherHeader: f.otherHeader.Load()}
 }
 
 // requestID takes the id that a trusted proxy gave, if it is one that can stand

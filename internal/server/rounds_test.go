@@ -23,7 +23,7 @@ func TestHashIsMeasuredAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	r := newRounds(config.Default(), db, func() bool { return false }, log, time.Now)
+	r := newRounds(config.Default(), db, func() doctor.Peers { return doctor.Peers{} }, log, time.Now)
 	took, measured := 900*time.Millisecond, 0
 	r.hashing = func(context.Context) time.Duration {
 		measured++

@@ -322,7 +322,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 	// Until it is known which hashes there are, a refusal might come too early.
 	a.logins.Hasher.AwaitPresent()
 
-	rounds := newRounds(cfg, store, f.ignored.Load, log, now)
+	rounds := newRounds(cfg, store, f.peers, log, now)
 	if cert != nil {
 		rounds.inForce = cert.inForce
 	}

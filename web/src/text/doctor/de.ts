@@ -225,6 +225,11 @@ export const de: Record<string, FindingText> = {
     "Alle ihre Clients zählen als einer und ohne Adresse: keine Grenze nach Adresse hält, und das Protokoll sagt nicht, woher.",
     "Wenn es Ihr Proxy ist, ihn nennen.",
   ],
+  "proxy-header": [
+    "Ein genannter Proxy schickt die Adresse des Clients in {other} und nicht in {header}, das gelesen wird.",
+    "Alle seine Clients zählen als einer, der Proxy: keine Grenze nach Adresse unterscheidet sie, und das Protokoll sagt nicht, woher.",
+    "Den Header nennen, den Ihr Proxy schreibt.",
+  ],
   "cors-plain": [
     "cors.origins nennt Seiten, die über unverschlüsseltes HTTP kommen: {value}.",
     "Wer auf dem Weg zu so einer Seite sitzt, ändert sie, und sie handelt dann hier als ihr Besucher.",
@@ -243,12 +248,12 @@ export const de: Record<string, FindingText> = {
   "tls-certificate-expired": [
     "Das Zertifikat gilt von {from} bis {until}, und heute ist {today}.",
     "Browser lehnen die Verbindung ab, und wer das wegklickt, tut es auch, wenn es darauf ankommt.",
-    "Ein neues an die Stelle von {cert} legen und neu starten.",
+    "Ein neues an die Stelle von {cert} legen; es gilt eine Sekunde später.",
   ],
   "tls-certificate-expiring": [
     "Das Zertifikat endet in {days} Tagen, am {until}.",
     "Dann lehnen Browser die Verbindung ab.",
-    "Ein neues an die Stelle von {cert} legen und neu starten; das nächste Mal von einem Zeitplan.",
+    "Ein neues an die Stelle von {cert} legen; es gilt eine Sekunde später. Das nächste Mal von einem Zeitplan.",
   ],
   "tls-certificate-name": [
     "Das Zertifikat ist nicht für {host}, den Namen aus public_url.",
