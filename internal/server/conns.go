@@ -4,11 +4,13 @@ import (
 	"container/list"
 	"crypto/tls"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/api"
@@ -21,8 +23,10 @@ import (
 // Who holds connections and asks nothing gives way. When all are in use, each
 // new one takes the place of that which has waited longest for a request, its
 // first or its next: a client that has just come sends at once and is served,
-// a thousand that only sit there push each other out. Only where requests are
-// under way on all of them is a newcomer sent away.
+// a thousand that only sit there push each other out. Where none waits it is
+// the oldest of those that have begun a request and keep the rest of it to
+// themselves, head or body. Only where requests are worked on, or have only just
+// begun to come, on all of them is a newcomer sent away.
 type conns struct {
 	net.Listener
 	most, share int // of all, of one address
@@ -36,6 +40,7 @@ type conns struct {
 	n       int
 	held    map[netip.Addr]int
 	waiting list.List // of *conn, the longest waiting first
+	active  list.List // of *conn, the longest with a request first
 	told    time.Time // when the limit was last logged
 }
 
@@ -44,9 +49,20 @@ type conn struct {
 	*net.TCPConn // as it is, so that net/http finds CloseWrite
 	owner        *conns
 	key          netip.Addr // not valid for one that is not counted by address
-	place        *list.Element
-	closed       bool
+	// working is how many requests are worked on: not one whose head or body is
+	// on its way.
+	working atomic.Int32
+
+	// Under the owner's lock:
+	place   *list.Element // among the waiting or the active
+	waiting bool
+	since   time.Time // of a request's first byte
+	closed  bool
 }
+
+// grace is how long a request has to come before its connection may have to
+// give way.
+const grace = 250 * time.Millisecond
 
 // newConns bounds a listener. share is the most connections of one client
 // address, 0 for a quarter of all.
@@ -121,19 +137,48 @@ func (c *conns) admit(n *conn) (gone *conn, ok bool) {
 	}
 	if c.n >= c.most {
 		c.tell("connections are at their limit", c.most)
-		first := c.waiting.Front()
-		if first == nil {
+		if gone = c.idlest(); gone == nil {
 			return nil, false
 		}
-		gone = first.Value.(*conn)
 		c.remove(gone)
 	}
 	c.n++
 	if n.key.IsValid() {
 		c.held[n.key]++
 	}
-	n.place = c.waiting.PushBack(n)
+	n.place, n.waiting = c.waiting.PushBack(n), true
 	return gone, true
+}
+
+// idlest is the connection that gives way, nil if none does; the lock is held.
+func (c *conns) idlest() *conn {
+	if first := c.waiting.Front(); first != nil {
+		return first.Value.(*conn)
+	}
+	began := time.Now().Add(-grace)
+	for e := c.active.Front(); e != nil; e = e.Next() {
+		n := e.Value.(*conn)
+		if n.since.After(began) {
+			return nil
+		}
+		if n.working.Load() == 0 {
+			return n
+		}
+	}
+	return nil
+}
+
+// leave takes a connection from the list that it is in; the lock is held.
+func (c *conns) leave(n *conn) {
+	if n.place == nil {
+		return
+	}
+	if n.waiting {
+		c.waiting.Remove(n.place)
+	} else {
+		c.active.Remove(n.place)
+	}
+	n.place = nil
 }
 
 // remove forgets a connection; the lock is held.
@@ -148,10 +193,7 @@ func (c *conns) remove(n *conn) {
 			delete(c.held, n.key)
 		}
 	}
-	if n.place != nil {
-		c.waiting.Remove(n.place)
-		n.place = nil
-	}
+	c.leave(n)
 }
 
 // tell logs that a limit is reached, once a minute; the lock is held.
@@ -162,25 +204,60 @@ func (c *conns) tell(what string, limit int) {
 	}
 }
 
-// state follows what a connection is about; it is http.Server.ConnState.
-func (c *conns) state(nc net.Conn, s http.ConnState) {
+// counted is a connection with its place among all, nil for what has none.
+func counted(nc net.Conn) *conn {
 	if t, ok := nc.(*tls.Conn); ok {
 		nc = t.NetConn()
 	}
-	n, ok := nc.(*conn)
-	if !ok {
+	n, _ := nc.(*conn)
+	return n
+}
+
+// state follows what a connection is about; it is http.Server.ConnState.
+func (c *conns) state(nc net.Conn, s http.ConnState) {
+	n := counted(nc)
+	if n == nil {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case n.closed:
-	case s == http.StateActive && n.place != nil:
-		c.waiting.Remove(n.place)
-		n.place = nil
-	case s == http.StateIdle && n.place == nil:
-		n.place = c.waiting.PushBack(n)
+	case s == http.StateActive && n.waiting:
+		c.leave(n)
+		n.place, n.waiting, n.since = c.active.PushBack(n), false, time.Now()
+	case s == http.StateIdle && !n.waiting:
+		c.leave(n)
+		n.place, n.waiting = c.waiting.PushBack(n), true
 	}
+}
+
+// working counts a request as worked on, but for the time that it waits for its
+// body. done ends that.
+func working(r *http.Request) (done func()) {
+	c, _ := r.Context().Value(connectionKey{}).(net.Conn)
+	n := counted(c)
+	if n == nil {
+		return func() {}
+	}
+	n.working.Add(1)
+	if r.ContentLength != 0 && r.Body != nil {
+		r.Body = &arriving{r.Body, n}
+	}
+	return func() { n.working.Add(-1) }
+}
+
+// arriving is a request's body.
+type arriving struct {
+	io.ReadCloser
+	by *conn
+}
+
+// Read waits for the client, who is not worked for meanwhile.
+func (b *arriving) Read(p []byte) (int, error) {
+	b.by.working.Add(-1)
+	defer b.by.working.Add(1)
+	return b.ReadCloser.Read(p) //nolint:wrapcheck // It is the body's.
 }
 
 // Close closes the connection and gives its place back.

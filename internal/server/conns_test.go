@@ -60,15 +60,34 @@ func TestConns(t *testing.T) {
 	}
 	c.state(six, http.StateActive)
 	if _, gone, ok := add(""); ok || gone != nil {
-		t.Fatalf("ok %v, %p: requests are under way on all", ok, gone)
+		t.Fatalf("ok %v, %p: requests have just begun on all", ok, gone)
+	}
+	// The first is worked for, the second keeps its request to itself, and so
+	// does the fifth; the sixth has only begun.
+	one.working.Add(1)
+	for _, n := range []*conn{one, two, five} {
+		n.since = n.since.Add(-grace)
+	}
+	seven, gone, ok := add("")
+	if !ok || gone != two {
+		t.Fatalf("ok %v, and %p went, not the second", ok, gone)
+	}
+	c.state(seven, http.StateActive)
+	eight, gone, ok := add("")
+	if !ok || gone != five {
+		t.Fatalf("ok %v, and %p went, not the fifth", ok, gone)
+	}
+	c.state(eight, http.StateActive)
+	if _, gone, ok := add(""); ok || gone != nil {
+		t.Fatalf("ok %v, %p: all are worked for or have just begun", ok, gone)
 	}
 	// What has been put out changes nothing when it is told of or closed.
 	c.state(four, http.StateIdle)
-	for _, n := range []*conn{one, two, three, four, five, six, six} {
+	for _, n := range []*conn{one, two, three, four, five, six, six, seven, eight} {
 		c.remove(n)
 	}
-	if c.n != 0 || len(c.held) != 0 || c.waiting.Len() != 0 {
-		t.Fatalf("afterwards %d, %v, %d waiting", c.n, c.held, c.waiting.Len())
+	if c.n != 0 || len(c.held) != 0 || c.waiting.Len() != 0 || c.active.Len() != 0 {
+		t.Fatalf("afterwards %d, %v, %d waiting, %d active", c.n, c.held, c.waiting.Len(), c.active.Len())
 	}
 }
 

@@ -145,6 +145,7 @@ func (e *exchange) NoteRefusal(why auth.Refusal, field string) {
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := f.now()
+	defer working(r)()
 	e := &exchange{ResponseWriter: w, id: f.requestID(r)}
 	if e.id == "" {
 		e.id = f.newID()

@@ -163,12 +163,20 @@ func served(resp *http.Response) bool {
 	return resp.StatusCode == 401 || resp.StatusCode == 503 && resp.Header.Get("Retry-After") == "2"
 }
 
-// Of more connections than there may be those give way that only wait, so that
-// a newcomer is served; and where all are at work it is told to come again.
+// Of more connections than there may be those give way that only wait, and
+// after them those whose requests do not come, so that a newcomer is served; and
+// where all are worked for it is told to come again.
 //
 // ASVS 13.1.2, 13.2.6
 func TestConnectionsAtTheirLimit(t *testing.T) {
-	r := start(t, settings(t, "LATCHKEY_LIMITS_CONNECTIONS=16"), server.RunOptions{})
+	cfg := settings(t, "LATCHKEY_LIMITS_CONNECTIONS=16", "LATCHKEY_THROTTLE_ENABLED=false")
+	store, err := server.OpenStore(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	s := stuck{store, make(chan struct{}, 100), make(chan struct{})}
+	r := start(t, cfg, server.RunOptions{Store: s})
 	const get = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 	var idle []net.Conn
 	for i := range 40 {
@@ -197,26 +205,47 @@ func TestConnectionsAtTheirLimit(t *testing.T) {
 		t.Errorf("a newcomer: %d %s", resp.StatusCode, body)
 	}
 	r.http.CloseIdleConnections()
-	for atWork, tries := 0, 0; atWork < 16; {
-		conn := r.dial("POST /api/auth/login/ HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n")
-		line := make([]byte, 12)
-		_, err := io.ReadFull(conn, line)
-		switch {
-		case err == nil && string(line) == "HTTP/1.1 100": // its handler has begun
-			atWork++
-		case err == nil && string(line) == "HTTP/1.1 503" && tries < 1000:
-			tries++ // the server has not seen yet that the newcomer has been answered
-		default:
-			t.Fatalf("%q %v", line, err)
+	const head = "POST /api/auth/login/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
+	for i := range 32 {
+		// Heads and bodies that have begun and do not go on.
+		r.dial([]string{head, head + "Content-Length: 9\r\n\r\n{", head + "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"}[i%3])
+	}
+	time.Sleep(300 * time.Millisecond) // They have had their grace.
+	for i := range 40 {
+		if resp, body := r.answered(r.dial(strings.Replace(get, "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1))); resp.StatusCode != 200 {
+			t.Fatalf("newcomer %d among requests that do not come: %d %s", i, resp.StatusCode, body)
 		}
 	}
-	resp, body := r.answered(r.dial(""))
+	const body = `{"email":"stuck@example.com","password":"x"}`
+	login := fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(body), body)
+	var atWork []net.Conn
+	for end := time.Now().Add(20 * time.Second); len(atWork) < 16; {
+		conn := r.dial(login)
+		answered := make(chan int, 1)
+		go func() {
+			line := make([]byte, 12)
+			if _, err := io.ReadFull(conn, line); err == nil && string(line) == "HTTP/1.1 503" {
+				answered <- 503
+			}
+		}()
+		select {
+		case <-s.entered:
+			atWork = append(atWork, conn)
+		case <-answered: // The server has not seen yet that others have been answered.
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d of 16 are worked for", len(atWork))
+		}
+	}
+	time.Sleep(300 * time.Millisecond)
+	resp, answer := r.answered(r.dial(""))
 	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") != "1" || !resp.Close {
-		t.Errorf("all at work: %d %v %s", resp.StatusCode, resp.Header, body)
+		t.Errorf("all at work: %d %v %s", resp.StatusCode, resp.Header, answer)
 	}
 	if n := strings.Count(r.log.String(), "connections are at their limit"); n != 1 {
 		t.Errorf("the log tells %d times of it, want once a minute", n)
 	}
+	close(s.open)
 }
 
 // Who sends a head or a body too slowly, or does not read what was asked for,

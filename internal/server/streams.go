@@ -93,10 +93,7 @@ type connectionKey struct{}
 
 // withConnection is http.Server.ConnContext.
 func withConnection(ctx context.Context, c net.Conn) context.Context {
-	if _, ok := c.(*tls.Conn); ok { // HTTP/2 is spoken over TLS alone.
-		return context.WithValue(ctx, connectionKey{}, c)
-	}
-	return ctx
+	return context.WithValue(ctx, connectionKey{}, c)
 }
 
 // hangUp closes the connection that a request came by, with all that is under
