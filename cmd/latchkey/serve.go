@@ -27,7 +27,7 @@ func (c *serveCommand) Run(p *program) error {
 	}
 	log, flush := serverLog(cfg.Log, p.stderr)
 	defer flush()
-	server.LimitMemory(log)
+	server.LimitMemory(cfg, log)
 	if err := keepMemory(); err != nil {
 		log.Warn("what is in memory may be written to a disk when the process dies", "error", err)
 	}

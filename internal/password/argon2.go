@@ -34,6 +34,8 @@ type argon2Hash struct {
 	threads uint8
 	salt    []byte
 	sum     []byte
+	// arena has memory for a hash of ours; nil is to take new one.
+	arena *arena
 }
 
 // parameters are what a Hasher writes argon2id with.
@@ -107,7 +109,7 @@ func parseArgon2(s string) (hash, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &argon2Hash{part[0], uint32(m), uint32(t), uint8(p), salt, sum}, nil
+	return &argon2Hash{variety: part[0], memory: uint32(m), time: uint32(t), threads: uint8(p), salt: salt, sum: sum}, nil
 }
 
 func (h *argon2Hash) cost() (int64, int) {
@@ -115,6 +117,13 @@ func (h *argon2Hash) cost() (int64, int) {
 }
 
 func (h *argon2Hash) derive(pw string, length int) []byte {
+	if h.variety == "argon2id" && h.memory == argon2Memory && h.threads == 1 {
+		if b := h.arena.take(); b != nil {
+			defer h.arena.give(b)
+			defer h.arena.made.Add(1)
+			return argon2id(b, []byte(pw), h.salt, h.time, length)
+		}
+	}
 	key := argon2.IDKey
 	if h.variety == "argon2i" {
 		key = argon2.Key

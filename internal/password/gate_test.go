@@ -245,23 +245,27 @@ func TestLargerThanAll(t *testing.T) {
 }
 
 // TestBudget: hashes take half of what the program may have, if it is not more
-// than they need.
+// than they need; and of that apart what as many of ours as fit take.
 func TestBudget(t *testing.T) {
 	for _, c := range []struct {
 		options Options
 		want    int64 // MiB
+		apart   int64 // hashes
 	}{
-		{Options{Concurrent: 2}, 192},
-		{Options{Concurrent: 16}, 304},
-		{Options{Concurrent: 8, Limit: 128 << 20}, 64},
-		{Options{Concurrent: 8, Limit: 200 << 20}, 100},
-		{Options{Concurrent: 8, Limit: 1 << 30}, 192},
-		{Options{Concurrent: 40, Limit: 1 << 30}, 512},
-		{Options{Concurrent: 8, Limit: 100 << 20}, 36},
-		{Options{Concurrent: 8, Limit: 20 << 20}, 19},
-		{Options{Concurrent: 8, Limit: 128 << 20, Memory: 32 << 20}, 32},
-		{Options{Concurrent: 8, Memory: 1 << 20}, 19},
+		{Options{Concurrent: 2}, 192, 2},
+		{Options{Concurrent: 16}, 304, 16},
+		{Options{Concurrent: 8, Limit: 128 << 20}, 64, 3},
+		{Options{Concurrent: 8, Limit: 200 << 20}, 100, 5},
+		{Options{Concurrent: 8, Limit: 1 << 30}, 192, 8},
+		{Options{Concurrent: 40, Limit: 1 << 30}, 512, 26},
+		{Options{Concurrent: 8, Limit: 100 << 20}, 36, 1},
+		{Options{Concurrent: 8, Limit: 20 << 20}, 19, 1},
+		{Options{Concurrent: 8, Limit: 128 << 20, Memory: 32 << 20}, 32, 1},
+		{Options{Concurrent: 8, Memory: 1 << 20}, 19, 1},
 	} {
+		if got := c.options.Apart(); got != c.apart*mapped {
+			t.Errorf("%+v: %d bytes apart, want %d hashes", c.options, got, c.apart)
+		}
 		if got := NewHasher(c.options).Budget(); got != c.want<<20 {
 			t.Errorf("%+v: %d bytes, want %d MiB", c.options, got, c.want)
 		}

@@ -87,28 +87,43 @@ type Hasher struct {
 	most       int64 // bytes that one hash may take, 0 for whatever its format may
 	writes     parameters
 	dummy      *argon2Hash
+	arena      arena
 	room       *room // nil unless MakeRoom was called
 	floor      floor
 	done       atomic.Uint64
 }
 
-// NewHasher gives a Hasher. Options below zero count as zero.
-func NewHasher(o Options) *Hasher {
+// complete fills in what is not said.
+func (o Options) complete() Options {
 	if o.Concurrent <= 0 {
 		o.Concurrent = spare(processors, runtime.NumCPU(), yields)
 	}
 	if o.Memory <= 0 {
 		o.Memory = max(defaultMemory, int64(o.Concurrent)*ownCost)
 		if o.Limit > 0 {
-			o.Memory = max(min(o.Memory, o.Limit/2, o.Limit-Beside), ownCost)
+			o.Memory = min(o.Memory, o.Limit/2, o.Limit-Beside)
 		}
 	}
+	o.Memory = max(o.Memory, ownCost)
 	if o.Wait <= 0 {
 		o.Wait = defaultWait
 	}
 	if o.Queue <= 0 {
 		o.Queue = queuePerThread * o.Concurrent
 	}
+	return o
+}
+
+// Apart is how many bytes a Hasher of these Options may have of the system that
+// the garbage collector does not count.
+func (o Options) Apart() int64 {
+	o = o.complete()
+	return min(int64(o.Concurrent), o.Memory/ownCost) * mapped
+}
+
+// NewHasher gives a Hasher. Options below zero count as zero.
+func NewHasher(o Options) *Hasher {
+	o = o.complete()
 	writes := today()
 	if o.Cheap {
 		writes = cheap()
@@ -116,17 +131,16 @@ func NewHasher(o Options) *Hasher {
 	dummy := newArgon2(writes)
 	dummy.sum = make([]byte, argon2Length)
 	rand.Read(dummy.sum)
-	memory := max(o.Memory, ownCost)
 	most := int64(0)
 	if o.Limit > 0 {
 		most = max(o.Limit-Beside/2, ownCost)
 	}
-	return &Hasher{
+	h := &Hasher{
 		gate: &gate{
 			patience:   o.Wait,
 			maxWaiting: o.Queue,
-			total:      memory,
-			memory:     memory,
+			total:      o.Memory,
+			memory:     o.Memory,
 			threads:    o.Concurrent,
 		},
 		concurrent: o.Concurrent,
@@ -134,6 +148,8 @@ func NewHasher(o Options) *Hasher {
 		writes:     writes,
 		dummy:      dummy,
 	}
+	dummy.arena = &h.arena
+	return h
 }
 
 // Hash gives the encoded hash of a password, in Django's argon2 format. The
@@ -143,6 +159,7 @@ func (h *Hasher) Hash(ctx context.Context, pw string) (string, error) {
 		return "", ErrTooLong
 	}
 	a := newArgon2(h.writes)
+	a.arena = &h.arena
 	err := h.work(ctx, a, func() { a.sum = a.derive(pw, argon2Length) })
 	if err != nil {
 		return "", err
@@ -171,6 +188,9 @@ func (h *Hasher) parse(encoded string) (hash, error) {
 	}
 	if memory, _ := stored.cost(); h.most > 0 && memory > h.most {
 		return nil, fmt.Errorf("%w: %d bytes of memory", ErrTooCostly, memory)
+	}
+	if a, ok := stored.(*argon2Hash); ok {
+		a.arena = &h.arena
 	}
 	return stored, nil
 }
@@ -204,3 +224,7 @@ func (h *Hasher) Stats() Stats { return h.gate.stats() }
 
 // Done is how many turns among the hashes there have been since the start.
 func (h *Hasher) Done() uint64 { return h.done.Load() }
+
+// Made is how many hashes of ours have been computed since the start, those that
+// stand in for others included.
+func (h *Hasher) Made() uint64 { return h.arena.made.Load() }

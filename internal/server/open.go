@@ -8,7 +8,6 @@ import (
 
 	"github.com/latchkey-auth/latchkey/internal/auth"
 	"github.com/latchkey-auth/latchkey/internal/config"
-	"github.com/latchkey-auth/latchkey/internal/password"
 )
 
 // opened is the database and what was made ready over it.
@@ -98,7 +97,9 @@ func tryOpen(ctx context.Context, cfg *config.Config, log *slog.Logger, opts Run
 	}()
 	keys := RingOptions(cfg)
 	keys.Cache = opts.KeyCache
-	if o.acts, err = newActs(ctx, cfg, o.store, keys, password.Options{Cheap: opts.CheapHashes}, clock.steady, log, now); err != nil {
+	hashes := hashOptions(cfg)
+	hashes.Cheap = opts.CheapHashes
+	if o.acts, err = newActs(ctx, cfg, o.store, keys, hashes, clock.steady, log, now); err != nil {
 		return nil, err
 	}
 	// Of all that opens the ring only a server turns it: the command line's

@@ -20,7 +20,6 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/account"
 	"github.com/latchkey-auth/latchkey/internal/api"
 	"github.com/latchkey-auth/latchkey/internal/auth"
-	"github.com/latchkey-auth/latchkey/internal/cgroup"
 	"github.com/latchkey-auth/latchkey/internal/chain"
 	"github.com/latchkey-auth/latchkey/internal/config"
 	"github.com/latchkey-auth/latchkey/internal/counters"
@@ -165,7 +164,6 @@ func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys key
 		Names:          token.Names{Issuer: cfg.Tokens.Issuer, Audience: cfg.Tokens.Audience, Foreign: foreign},
 		ForeignRefresh: foreignRefresh, KeepSpent: jwt != nil, ConfirmFor: cfg.Sessions.ConfirmFor.Std(),
 	})
-	hashes.Memory, hashes.Limit = int64(cfg.Password.Memory)<<20, cgroup.Read().Memory
 	hasher := password.NewHasher(hashes)
 	hasher.MakeRoom()
 	policy, err := password.NewPolicy(password.PolicyOptions{
@@ -210,7 +208,7 @@ func newActs(ctx context.Context, cfg *config.Config, store auth.Store, keys key
 func NewAccounts(ctx context.Context, cfg *config.Config, store auth.Store, log *slog.Logger) (*account.Service, error) {
 	// A command knows its clock for too short a time.
 	unsure := func() bool { return false }
-	a, err := newActs(ctx, cfg, store, RingOptions(cfg), password.Options{}, unsure, log, time.Now)
+	a, err := newActs(ctx, cfg, store, RingOptions(cfg), hashOptions(cfg), unsure, log, time.Now)
 	if err != nil {
 		return nil, err
 	}
