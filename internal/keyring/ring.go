@@ -98,6 +98,8 @@ type Ring struct {
 
 	state atomic.Pointer[state]
 
+	looking atomic.Int64 // requests that wait for a read
+
 	reload sync.Mutex // One at a time, so that an older read never wins.
 	// made are the keys of the rows that were last read, by what makes a key
 	// another one: it takes a while to make one. lookedUp is when a token was
@@ -282,6 +284,9 @@ const (
 	lookUpEvery = 50 * time.Millisecond
 	lookUpAgain = time.Second
 	lookUpTime  = 2 * time.Second
+	// lookingUp is how many may wait for one at once, in the places of requests
+	// that are worked on; to more it is unavailable.
+	lookingUp = 64
 )
 
 // lookUp gives the ring with the key that a token names, if there is one by
@@ -289,6 +294,10 @@ const (
 // key from being found. All who ask before a read begins share it. What cannot
 // be read leaves the keys as they are, and is an error of kind Unavailable.
 func (r *Ring) lookUp(kid string) (*state, error) {
+	defer r.looking.Add(-1)
+	if r.looking.Add(1) > lookingUp {
+		return r.current(), unavailable(nil)
+	}
 	asked := time.Now()
 	r.reload.Lock()
 	defer r.reload.Unlock()

@@ -902,6 +902,7 @@ func TestUnknownKidAmongInvented(t *testing.T) {
 			t.Fatal(err)
 		}
 		var inventing sync.WaitGroup
+		defer inventing.Wait()
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		for i := range 4 {
@@ -921,9 +922,37 @@ func TestUnknownKidAmongInvented(t *testing.T) {
 				t.Error("refused")
 			}
 		}
-		stop()
-		inventing.Wait()
 	})
+}
+
+// Those who wait for a read are bounded: to more it is unavailable at once, and
+// that is not for ever.
+func TestUnknownKidsCrowd(t *testing.T) {
+	p := newPlace(t)
+	r, err := keyring.Open(t.Context(), p.store, p.turning(token.EdDSA, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepts(t, r, "eddsa-0123456789abcdef", true) // The next one is not before 50 ms.
+	var done sync.WaitGroup
+	var refused atomic.Int64
+	for i := range 200 {
+		done.Go(func() {
+			keys, err := r.Accepted(fmt.Sprintf("eddsa-%016x", i), true)
+			if auth.IsKind(err, auth.Unavailable) {
+				refused.Add(1)
+			} else if err != nil || len(keys) != 0 {
+				t.Errorf("%v, %v", keys, err)
+			}
+		})
+	}
+	done.Wait()
+	if n := refused.Load(); n < 1 || n > 200-64 {
+		t.Errorf("%d of 200 at once are refused, want 136 or a few less", n)
+	}
+	if keys := accepts(t, r, "eddsa-0123456789abcde0", true); len(keys) != 0 {
+		t.Errorf("%v", keys)
+	}
 }
 
 // Where the rows cannot be read, nobody can say that a kid of our form is none of
