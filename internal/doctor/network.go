@@ -169,10 +169,9 @@ var networkChecks = []check{
 	},
 	{
 		id: "proxy-header", severity: Warning, title: "Whether proxies write the header that is read",
-		what: "A trusted proxy sends the client's address in {other} and not in {header}, which is read.",
-		why:  "All its clients count as one, the proxy: no limit by address tells them apart, and the audit trail does not say from where.",
-		mend: "Name the header that your proxy writes.",
-		do:   "LATCHKEY_PROXY_HEADER={other}",
+		what: "Through a trusted proxy came {other} and not {header}, which is read.",
+		why:  "If it is the proxy that writes it, all its clients count as one: no limit by address tells them apart, and the audit trail does not say from where. If a client did, nothing is wrong but that the proxy writes neither.",
+		mend: "Have the proxy write {header} itself, in place of what clients send. Where it writes {other}, and lets none of a client's through, name that as proxy.header.",
 		judge: func(f *Facts) answer {
 			if !f.Running || len(f.Config.Proxy.Trusted) == 0 {
 				return skip()

@@ -226,9 +226,9 @@ export const de: Record<string, FindingText> = {
     "Wenn es Ihr Proxy ist, ihn nennen.",
   ],
   "proxy-header": [
-    "Ein genannter Proxy schickt die Adresse des Clients in {other} und nicht in {header}, das gelesen wird.",
-    "Alle seine Clients zählen als einer, der Proxy: keine Grenze nach Adresse unterscheidet sie, und das Protokoll sagt nicht, woher.",
-    "Den Header nennen, den Ihr Proxy schreibt.",
+    "Über einen genannten Proxy kam {other} und nicht {header}, das gelesen wird.",
+    "Schreibt es der Proxy, zählen alle seine Clients als einer: keine Grenze nach Adresse unterscheidet sie, und das Protokoll sagt nicht, woher. Schrieb es ein Client, fehlt nur, dass der Proxy keines von beiden schreibt.",
+    "Den Proxy {header} selbst schreiben lassen, an Stelle dessen, was Clients schicken. Wenn er {other} schreibt und keines eines Clients durchlässt, dieses als proxy.header nennen.",
   ],
   "cors-plain": [
     "cors.origins nennt Seiten, die über unverschlüsseltes HTTP kommen: {value}.",
