@@ -30,7 +30,7 @@ func TestRestartsCostNoRequest(t *testing.T) {
 		"LATCHKEY_THROTTLE_ENABLED=false",
 	}
 	nodes := []*node.Node{node.Start(t, env...), node.Start(t, env...)}
-	backend := []string{"balance roundrobin", "retries 0", "option httpchk GET /readyz", "default-server check inter 50ms fall 1 rise 1"}
+	backend := []string{"balance roundrobin", "retries 0", "option httpchk GET /readyz", "timeout check 5s", "default-server check inter 50ms fall 1 rise 1"}
 	for i, n := range nodes {
 		backend = append(backend, fmt.Sprintf("server s%d %s", i, strings.TrimPrefix(n.URL, "http://")))
 	}
@@ -94,12 +94,16 @@ func TestRestartsCostNoRequest(t *testing.T) {
 			seen[process] = true
 		}
 	}
+	// worked waits until each has surely been given some.
+	worked := func() {
+		for before := asked.Load(); asked.Load() < before+100 && !t.Failed(); {
+			time.Sleep(time.Millisecond)
+		}
+	}
 	up()
 	for range rounds {
 		for _, n := range nodes {
-			for before := asked.Load(); asked.Load() < before+100 && !t.Failed(); {
-				time.Sleep(time.Millisecond)
-			}
+			worked()
 			n.Stop()
 			if err := n.Run(node.Build(t)); err != nil {
 				t.Fatalf("start again: %v\n%s", err, n.Log())
@@ -107,6 +111,7 @@ func TestRestartsCostNoRequest(t *testing.T) {
 			up()
 		}
 	}
+	worked()
 	stop()
 	all.Wait()
 	for i, n := range nodes {

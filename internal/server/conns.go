@@ -23,10 +23,10 @@ import (
 // Who holds connections and asks nothing gives way. When all are in use, each
 // new one takes the place of that which has waited longest for a request, its
 // first or its next: a client that has just come sends at once and is served,
-// a thousand that only sit there push each other out. Where none waits it is
-// the oldest of those that have begun a request and keep the rest of it to
-// themselves, head or body. Only where requests are worked on, or have only just
-// begun to come, on all of them is a newcomer sent away.
+// a thousand that only sit there push each other out. So does one whose client
+// keeps a request to itself, or the answer: its body does not come, or what is
+// written to it is not taken. Only where requests are worked on, or were a moment
+// ago, on all of them is a newcomer sent away.
 type conns struct {
 	net.Listener
 	most, share int // of all, of one address
@@ -49,20 +49,34 @@ type conn struct {
 	*net.TCPConn // as it is, so that net/http finds CloseWrite
 	owner        *conns
 	key          netip.Addr // not valid for one that is not counted by address
-	// working is how many requests are worked on: not one whose head or body is
-	// on its way.
+	// working is how many requests are worked on: not one whose body, or whose
+	// answer, is on its way.
 	working atomic.Int32
+	// since is when the connection came or last had to do with a request: it
+	// became idle, one has come, one was done. In nanoseconds of the process.
+	since atomic.Int64
 
 	// Under the owner's lock:
 	place   *list.Element // among the waiting or the active
 	waiting bool
-	since   time.Time // of a request's first byte
 	closed  bool
 }
 
-// grace is how long a request has to come before its connection may have to
-// give way.
+// grace is how long a connection has for the next thing to happen on it before
+// it may have to give way.
 const grace = 250 * time.Millisecond
+
+// looks is how many connections with requests are looked at for one that gives
+// way.
+const looks = 64
+
+var process = time.Now()
+
+// touch notes that something has happened.
+func (n *conn) touch() { n.since.Store(int64(time.Since(process))) }
+
+// quiet reports whether nothing has happened for longer than the grace.
+func (n *conn) quiet() bool { return int64(time.Since(process))-n.since.Load() >= int64(grace) }
 
 // newConns bounds a listener. share is the most connections of one client
 // address, 0 for a quarter of all.
@@ -146,24 +160,29 @@ func (c *conns) admit(n *conn) (gone *conn, ok bool) {
 	if n.key.IsValid() {
 		c.held[n.key]++
 	}
+	n.touch()
 	n.place, n.waiting = c.waiting.PushBack(n), true
 	return gone, true
 }
 
 // idlest is the connection that gives way, nil if none does; the lock is held.
+// One that has only just come, and may be about to speak, goes when no other
+// does.
 func (c *conns) idlest() *conn {
-	if first := c.waiting.Front(); first != nil {
+	first := c.waiting.Front()
+	if first != nil && first.Value.(*conn).quiet() {
 		return first.Value.(*conn)
 	}
-	began := time.Now().Add(-grace)
-	for e := c.active.Front(); e != nil; e = e.Next() {
+	for range min(looks, c.active.Len()) {
+		e := c.active.Front()
 		n := e.Value.(*conn)
-		if n.since.After(began) {
-			return nil
-		}
-		if n.working.Load() == 0 {
+		if n.working.Load() == 0 && n.quiet() {
 			return n
 		}
+		c.active.MoveToBack(e) // The next newcomer looks at others.
+	}
+	if first != nil {
+		return first.Value.(*conn)
 	}
 	return nil
 }
@@ -225,26 +244,49 @@ func (c *conns) state(nc net.Conn, s http.ConnState) {
 	case n.closed:
 	case s == http.StateActive && n.waiting:
 		c.leave(n)
-		n.place, n.waiting, n.since = c.active.PushBack(n), false, time.Now()
+		n.touch()
+		n.place, n.waiting = c.active.PushBack(n), false
 	case s == http.StateIdle && !n.waiting:
 		c.leave(n)
+		n.touch()
 		n.place, n.waiting = c.waiting.PushBack(n), true
 	}
 }
 
-// working counts a request as worked on, but for the time that it waits for its
-// body. done ends that.
-func working(r *http.Request) (done func()) {
+// connOf is the connection that a request came by, nil for one without a place.
+func connOf(r *http.Request) *conn {
 	c, _ := r.Context().Value(connectionKey{}).(net.Conn)
-	n := counted(c)
-	if n == nil {
-		return func() {}
+	return counted(c)
+}
+
+// begin counts a request as worked on, done ends that. n may be nil.
+func (n *conn) begin() {
+	if n != nil {
+		n.touch()
+		n.working.Add(1)
 	}
-	n.working.Add(1)
-	if r.ContentLength != 0 && r.Body != nil {
-		r.Body = &arriving{r.Body, n}
+}
+
+func (n *conn) done() {
+	if n != nil {
+		n.touch()
+		n.working.Add(-1)
 	}
-	return func() { n.working.Add(-1) }
+}
+
+// rest says that a request waits for its client, who is not worked for
+// meanwhile; work that it goes on. They do not touch the connection: who sends a
+// byte at a time, or takes one, is as slow as who sends none.
+func (n *conn) rest() {
+	if n != nil {
+		n.working.Add(-1)
+	}
+}
+
+func (n *conn) work() {
+	if n != nil {
+		n.working.Add(1)
+	}
 }
 
 // arriving is a request's body.
@@ -253,10 +295,9 @@ type arriving struct {
 	by *conn
 }
 
-// Read waits for the client, who is not worked for meanwhile.
 func (b *arriving) Read(p []byte) (int, error) {
-	b.by.working.Add(-1)
-	defer b.by.working.Add(1)
+	b.by.rest()
+	defer b.by.work()
 	return b.ReadCloser.Read(p) //nolint:wrapcheck // It is the body's.
 }
 

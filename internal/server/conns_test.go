@@ -66,7 +66,7 @@ func TestConns(t *testing.T) {
 	// does the fifth; the sixth has only begun.
 	one.working.Add(1)
 	for _, n := range []*conn{one, two, five} {
-		n.since = n.since.Add(-grace)
+		n.since.Add(-int64(grace))
 	}
 	seven, gone, ok := add("")
 	if !ok || gone != two {
@@ -81,9 +81,28 @@ func TestConns(t *testing.T) {
 	if _, gone, ok := add(""); ok || gone != nil {
 		t.Fatalf("ok %v, %p: all are worked for or have just begun", ok, gone)
 	}
+	// One that has only just come stays while one keeps its request to itself,
+	// and goes before one that is worked for.
+	c.state(eight, http.StateIdle)
+	seven.since.Add(-int64(grace))
+	nine, gone, ok := add("")
+	if !ok || gone != seven {
+		t.Fatalf("ok %v, and %p went, not the seventh", ok, gone)
+	}
+	ten, gone, ok := add("")
+	if !ok || gone != eight {
+		t.Fatalf("ok %v, and %p went, not the eighth", ok, gone)
+	}
+	// One that has waited for long goes first.
+	six.since.Add(-int64(grace))
+	nine.since.Add(-int64(grace))
+	eleven, gone, ok := add("")
+	if !ok || gone != nine {
+		t.Fatalf("ok %v, and %p went, not the ninth", ok, gone)
+	}
 	// What has been put out changes nothing when it is told of or closed.
 	c.state(four, http.StateIdle)
-	for _, n := range []*conn{one, two, three, four, five, six, six, seven, eight} {
+	for _, n := range []*conn{one, two, three, four, five, six, six, seven, eight, nine, ten, eleven} {
 		c.remove(n)
 	}
 	if c.n != 0 || len(c.held) != 0 || c.waiting.Len() != 0 || c.active.Len() != 0 {

@@ -93,6 +93,10 @@ type exchange struct {
 	field   string
 	// aborted says that the answer broke off.
 	aborted bool
+	// by is the connection that the request came by, nil without a place.
+	by *conn
+	// stopping says that the server is about to stop.
+	stopping *atomic.Bool
 }
 
 // exchangeKey is under which a request's context carries its exchange.
@@ -118,16 +122,36 @@ func (h requestLog) Handle(ctx context.Context, record slog.Record) error {
 
 func (e *exchange) WriteHeader(status int) {
 	if e.status == 0 && status >= 200 {
-		e.status = status
+		e.begins(status)
 	}
 	e.ResponseWriter.WriteHeader(status)
 }
 
+// begins notes that the answer begins.
+func (e *exchange) begins(status int) {
+	e.status = status
+	if e.stopping.Load() {
+		// A kept connection would end under its next request. In HTTP/2 this is
+		// a GOAWAY (RFC 9113, section 6.8).
+		e.Header()["Connection"] = hdrClose
+	}
+}
+
 func (e *exchange) Write(b []byte) (int, error) {
 	if e.status == 0 {
-		e.status = http.StatusOK
+		e.begins(http.StatusOK)
 	}
+	// It may have to wait until the client takes what there is.
+	e.by.rest()
+	defer e.by.work()
 	return e.ResponseWriter.Write(b)
+}
+
+// FlushError is for http.ResponseController; it waits as Write does.
+func (e *exchange) FlushError() error {
+	e.by.rest()
+	defer e.by.work()
+	return http.NewResponseController(e.ResponseWriter).Flush() //nolint:wrapcheck // It is net/http's.
 }
 
 // Unwrap lets http.ResponseController reach the connection.
@@ -145,8 +169,9 @@ func (e *exchange) NoteRefusal(why auth.Refusal, field string) {
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := f.now()
-	defer working(r)()
-	e := &exchange{ResponseWriter: w, id: f.requestID(r)}
+	e := &exchange{ResponseWriter: w, id: f.requestID(r), by: connOf(r), stopping: &f.health.stopping}
+	e.by.begin()
+	defer e.by.done()
 	if e.id == "" {
 		e.id = f.newID()
 	}
@@ -154,11 +179,6 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.client.Request = e.id
 	f.baseline(w.Header())
 	w.Header()["X-Request-Id"] = []string{e.id}
-	if f.health.stopping.Load() {
-		// A kept connection would end under its next request. In HTTP/2 this is
-		// a GOAWAY (RFC 9113, section 6.8).
-		w.Header()["Connection"] = hdrClose
-	}
 	hold := func() {
 		if putOff(e.status) {
 			f.pace.hold(r.Context(), f.now().Sub(start))
@@ -177,7 +197,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			// The client has let the answer go before the request is counted
 			// out: net/http would keep a short one until the handler is done.
 			if !e.aborted {
-				_ = http.NewResponseController(w).Flush()
+				_ = e.FlushError()
 			}
 		}()
 	} else {
@@ -270,6 +290,10 @@ func (f *front) serve(e *exchange, r *http.Request) {
 		ctx := &requestContext{Context: r.Context(), exchange: e, deadline: time.Now().Add(limit)}
 		defer ctx.release()
 		r = r.WithContext(ctx)
+		if e.by != nil && r.ContentLength != 0 && r.Body != nil {
+			// In the copy alone: net/http goes by what it finds in its own.
+			r.Body = &arriving{r.Body, e.by}
+		}
 		defer func() { e.route = r.Pattern }() // Also of one that does not return.
 		(*h).ServeHTTP(e, r)
 	case path == jwksPath && r.URL.RawPath == "":
@@ -286,7 +310,7 @@ func (f *front) client(r *http.Request) auth.Client {
 	addr, ignored := throttle.ClientAddress(r.RemoteAddr, r.Header, f.trusted, f.header)
 	switch {
 	case ignored == throttle.IgnoredHeader && f.otherHeader.CompareAndSwap(false, true):
-		f.log.Warn("a trusted proxy sends a forwarded header other than the one that is read: all its clients are taken for the proxy; set proxy.header", "read", f.header)
+		f.log.Warn("through a trusted proxy came a forwarded header other than the one that is read, and not that: if the proxy writes it, all its clients are taken for the proxy; have it write the one that is read, or set proxy.header", "read", f.header)
 	case ignored == throttle.IgnoredPeer && f.ignored.CompareAndSwap(false, true):
 		f.log.Warn("a peer on this machine sends forwarded headers but is no trusted proxy: they are ignored, and failed logins are not counted by address; set proxy.trusted if it is yours")
 	}

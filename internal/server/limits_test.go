@@ -207,13 +207,32 @@ func TestConnectionsAtTheirLimit(t *testing.T) {
 	r.http.CloseIdleConnections()
 	const head = "POST /api/auth/login/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
 	for i := range 32 {
-		// Heads and bodies that have begun and do not go on.
-		r.dial([]string{head, head + "Content-Length: 9\r\n\r\n{", head + "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"}[i%3])
+		// Heads and bodies that have begun and do not go on; in the last the answer
+		// has begun, too.
+		r.dial([]string{
+			head, head + "Content-Length: 9\r\n\r\n{", head + "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+			"GET /api/schema/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n",
+		}[i%4])
 	}
-	time.Sleep(300 * time.Millisecond) // They have had their grace.
+	time.Sleep(time.Second) // They have been read, and have had their grace.
 	for i := range 40 {
 		if resp, body := r.answered(r.dial(strings.Replace(get, "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1))); resp.StatusCode != 200 {
 			t.Fatalf("newcomer %d among requests that do not come: %d %s", i, resp.StatusCode, body)
+		}
+	}
+	// Newcomers put no newcomers out, who come slowly.
+	for range 16 {
+		r.dial(head + "Content-Length: 9\r\n\r\n{")
+	}
+	time.Sleep(time.Second)
+	var slow []net.Conn
+	for range 12 {
+		slow = append(slow, r.dial(""))
+	}
+	for i, conn := range slow {
+		_, _ = io.WriteString(conn, get)
+		if resp, body := r.answered(conn); resp.StatusCode != 200 {
+			t.Errorf("newcomer %d of many at once: %d %s", i, resp.StatusCode, body)
 		}
 	}
 	const body = `{"email":"stuck@example.com","password":"x"}`
@@ -223,15 +242,13 @@ func TestConnectionsAtTheirLimit(t *testing.T) {
 		conn := r.dial(login)
 		answered := make(chan int, 1)
 		go func() {
-			line := make([]byte, 12)
-			if _, err := io.ReadFull(conn, line); err == nil && string(line) == "HTTP/1.1 503" {
-				answered <- 503
-			}
+			_, _ = conn.Read(make([]byte, 12))
+			answered <- 0
 		}()
 		select {
 		case <-s.entered:
 			atWork = append(atWork, conn)
-		case <-answered: // The server has not seen yet that others have been answered.
+		case <-answered: // 503: the server has not seen yet that others have been answered.
 		}
 		if time.Now().After(end) {
 			t.Fatalf("%d of 16 are worked for", len(atWork))
@@ -246,6 +263,28 @@ func TestConnectionsAtTheirLimit(t *testing.T) {
 		t.Errorf("the log tells %d times of it, want once a minute", n)
 	}
 	close(s.open)
+}
+
+// A client that asks before it sends its body is told at once that it is not
+// wanted.
+func TestExpect(t *testing.T) {
+	r := start(t, settings(t), server.RunOptions{})
+	for request, want := range map[string]int{
+		"POST /api/nothing/ json":         404,
+		"PUT /api/auth/profile/ json":     401,
+		"DELETE /api/auth/login/ json":    405,
+		"POST /nothing json":              405,
+		"POST /api/auth/login/ multipart": 415,
+	} {
+		i := strings.LastIndexByte(request, ' ')
+		line, media := request[:i], request[i+1:]
+		began := time.Now()
+		resp, body := r.answered(r.dial(line + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/" + media + "\r\nExpect: 100-continue\r\nContent-Length: 50000\r\n\r\n"))
+		// What is not wanted is waited for until timeouts.read is over, 10 s.
+		if took := time.Since(began); resp.StatusCode != want || !resp.Close || took > 5*time.Second {
+			t.Errorf("%s: %d after %v, the last of its connection: %v, %s", request, resp.StatusCode, took, resp.Close, body)
+		}
+	}
 }
 
 // Who sends a head or a body too slowly, or does not read what was asked for,
