@@ -27,11 +27,11 @@ func (c *serveCommand) Run(p *program) error {
 	}
 	log, flush := serverLog(cfg.Log, p.stderr)
 	defer flush()
-	server.LimitMemory(cfg, log)
+	hashes := server.LimitMemory(log)
 	if err := keepMemory(); err != nil {
 		log.Warn("what is in memory may be written to a disk when the process dies", "error", err)
 	}
-	var o server.RunOptions
+	o := server.RunOptions{Hashes: hashes}
 	if isTerminal(p.stdout) {
 		// Only to a terminal: a log is read by others, and kept.
 		o.Setup = func(address string) {

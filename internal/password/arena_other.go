@@ -2,11 +2,11 @@
 
 package password
 
-// mapped is how many bytes a hash of ours takes beside the garbage collector's.
-const mapped = 0
+// mapped says that the memory is beside the garbage collector's.
+const mapped = false
 
 // mapBlocks gives n blocks.
-func mapBlocks(n int) []block { return make([]block, n) }
+func mapBlocks(n int) ([]block, error) { return make([]block, n), nil }
 
 // unmapBlocks leaves them to the garbage collector.
-func unmapBlocks([]block) {}
+func unmapBlocks([]block) error { return nil }

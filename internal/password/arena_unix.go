@@ -8,23 +8,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapped is how many bytes a hash of ours takes beside the garbage collector's.
-const mapped = ownCost
+// mapped says that the memory is beside the garbage collector's.
+const mapped = true
 
-// mapBlocks gives n blocks of memory of the system's, nil if there is none.
-// Large pages, where there are, spare a thousand faults and searches of the page
-// table.
-func mapBlocks(n int) []block {
+// mapBlocks gives n blocks of memory of the system's. Large pages, where there
+// are, spare thousands of faults and searches of the page table.
+func mapBlocks(n int) ([]block, error) {
 	b, err := unix.Mmap(-1, 0, n*blockSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
-		return nil
+		return nil, err //nolint:wrapcheck // It is not told to anybody.
 	}
 	largePages(b)
-	return unsafe.Slice((*block)(unsafe.Pointer(unsafe.SliceData(b))), n)
+	return unsafe.Slice((*block)(unsafe.Pointer(unsafe.SliceData(b))), n), nil
 }
 
-// unmapBlocks gives it back.
-func unmapBlocks(b []block) {
+// unmapBlocks gives it back: all that mapBlocks gave, or nothing.
+func unmapBlocks(b []block) error {
 	bytes := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(b))), len(b)*blockSize)
-	_ = unix.Munmap(bytes[:len(bytes):len(bytes)])
+	return unix.Munmap(bytes) //nolint:wrapcheck // It is not told to anybody.
 }

@@ -34,8 +34,6 @@ type argon2Hash struct {
 	threads uint8
 	salt    []byte
 	sum     []byte
-	// arena has memory for a hash of ours; nil is to take new one.
-	arena *arena
 }
 
 // parameters are what a Hasher writes argon2id with.
@@ -116,23 +114,20 @@ func (h *argon2Hash) cost() (int64, int) {
 	return int64(h.memory) << 10, int(h.threads)
 }
 
-func (h *argon2Hash) derive(pw string, length int) []byte {
-	if h.variety == "argon2id" && h.memory == argon2Memory && h.threads == 1 {
-		if b := h.arena.take(); b != nil {
-			defer h.arena.give(b)
-			defer h.arena.made.Add(1)
-			return argon2id(b, []byte(pw), h.salt, h.time, length)
-		}
-	}
-	key := argon2.IDKey
+// blocks is how many blocks of memory derive needs.
+func (h *argon2Hash) blocks() int { return sized(h.memory, uint32(h.threads)) }
+
+// derive computes in these blocks.
+func (h *argon2Hash) derive(pw string, length int, in []block) []byte {
+	f := filling{variety: argon2id, passes: h.time, lanes: uint32(h.threads), memory: h.memory, b: in}
 	if h.variety == "argon2i" {
-		key = argon2.Key
+		f.variety = argon2i
 	}
-	return key([]byte(pw), h.salt, h.time, h.memory, h.threads, uint32(length))
+	return f.tag([]byte(pw), h.salt, length)
 }
 
-func (h *argon2Hash) matches(pw string) bool {
-	return subtle.ConstantTimeCompare(h.derive(pw, len(h.sum)), h.sum) == 1
+func (h *argon2Hash) matches(pw string, in []block) bool {
+	return subtle.ConstantTimeCompare(h.derive(pw, len(h.sum), in), h.sum) == 1
 }
 
 func (h *argon2Hash) String() string {

@@ -9,13 +9,13 @@ import (
 	"golang.org/x/crypto/blake2b"
 )
 
-// This is argon2id of one lane (RFC 9106, section 3) in memory that is handed
-// in. golang.org/x/crypto/argon2 takes new memory for each hash, 19 MiB of ours:
-// to clear it and to collect it costs as much again as a third of the hash, and
-// what waits to be collected is the most of a busy server's memory. It also
-// starts a goroutine for each lane, which leaves the thread of low priority that
-// the hash is to run on. The compression function, nearly all of the work, is
-// that package's; docs/decisions/0007-argon2-memory.md.
+// This is argon2 (RFC 9106, section 3) in memory that is handed in.
+// golang.org/x/crypto/argon2 takes new memory for each hash, 19 MiB of ours: to
+// clear it and to collect it costs as much again as a third of the hash, and what
+// waits to be collected is the most of a busy server's memory. It also starts a
+// goroutine for each lane, which leaves the thread of low priority that the hash
+// is to run on. The compression function, nearly all of the work, is that
+// package's; docs/decisions/0007-argon2-memory.md.
 
 // block is the unit of argon2's memory.
 type block [blockSize / 8]uint64
@@ -34,96 +34,144 @@ func compress(out, a, b *block)
 //go:noescape
 func compressOnto(out, a, b *block)
 
+const syncPoints = 4 // slices of a pass
+
+// variety is a type of argon2, by its number.
+type variety uint32
+
 const (
-	syncPoints = 4 // slices of a pass
-	typeID     = 2 // argon2id
+	argon2i  variety = 1
+	argon2id variety = 2
 )
 
-// argon2id gives the tag of length bytes for a password, as argon2.IDKey does
-// with one thread. The memory is all of b, a multiple of 4 blocks and 8 at
-// least; what was in it does not matter.
-func argon2id(b []block, password, salt []byte, passes uint32, length int) []byte {
-	lane := uint32(len(b))
-	begin(b, password, salt, passes, length)
-	segment := lane / syncPoints
-	var addresses, input, zero block
-	for pass := range passes {
-		for slice := range uint32(syncPoints) {
-			// The first half of the first pass refers to blocks by a counter,
-			// independently of the password.
-			independent := pass == 0 && slice < syncPoints/2
-			if independent {
-				input = block{uint64(pass), 0, uint64(slice), uint64(lane), uint64(passes), typeID}
-			}
-			i := uint32(0)
-			if pass == 0 && slice == 0 {
-				i = 2 // begin has made them.
-			}
-			for ; i < segment; i++ {
-				at := slice*segment + i
-				before := at - 1
-				if at == 0 {
-					before = lane - 1
-				}
-				random := b[before][0]
-				if independent {
-					if i%uint32(len(addresses)) == 0 || at == 2 {
-						input[6]++
-						compress(&addresses, &input, &zero)
-						compress(&addresses, &addresses, &zero)
-					}
-					random = addresses[i%uint32(len(addresses))]
-				}
-				other := reference(random, pass, slice, segment, i)
-				if pass == 0 {
-					compress(&b[at], &b[before], &b[other])
-				} else {
-					compressOnto(&b[at], &b[before], &b[other])
-				}
-			}
-		}
-	}
-	var last [blockSize]byte
-	encodeBlock(last[:], &b[lane-1])
-	return longHash(length, last[:])
+// filling is one argon2 on its way.
+type filling struct {
+	variety
+	passes, lanes uint32
+	memory        uint32 // blocks that were asked for
+	b             []block
 }
 
-// begin makes the first two blocks.
-func begin(b []block, password, salt []byte, passes uint32, length int) {
+// sized is how many blocks are used of those that are asked for.
+func sized(memory, lanes uint32) int {
+	each := max(memory/(syncPoints*lanes), 2)
+	return int(each * syncPoints * lanes)
+}
+
+// tag gives length bytes for a password, as argon2.Key and IDKey do. Of the
+// blocks there are as many as sized says; what was in them does not matter.
+func (f *filling) tag(password, salt []byte, length int) []byte {
+	f.begin(password, salt, length)
+	inLanes(int(f.lanes), int(f.passes)*syncPoints, func(step, lane int) {
+		f.segment(uint32(step/syncPoints), uint32(step%syncPoints), uint32(lane))
+	})
+	each := len(f.b) / int(f.lanes)
+	last := f.b[len(f.b)-1]
+	for lane := range int(f.lanes) - 1 {
+		for i, v := range f.b[lane*each+each-1] {
+			last[i] ^= v
+		}
+	}
+	var bytes [blockSize]byte
+	for i, v := range last {
+		binary.LittleEndian.PutUint64(bytes[i*8:], v)
+	}
+	return longHash(length, bytes[:])
+}
+
+// begin makes the first two blocks of each lane.
+func (f *filling) begin(password, salt []byte, length int) {
 	h := digest(blake2b.Size)
-	for _, n := range []int{1, length, len(b), int(passes), argon2.Version, typeID} {
+	for _, n := range []uint32{f.lanes, uint32(length), f.memory, f.passes, argon2.Version, uint32(f.variety)} {
 		writeUint32(h, n)
 	}
 	for _, s := range [][]byte{password, salt, nil, nil} { // without secret and data
-		writeUint32(h, len(s))
+		writeUint32(h, uint32(len(s)))
 		h.Write(s)
 	}
 	seed := h.Sum(make([]byte, 0, blake2b.Size+8))
-	for i := range uint32(2) {
-		of := binary.LittleEndian.AppendUint32(seed, i)
-		of = binary.LittleEndian.AppendUint32(of, 0) // the lane
-		decodeBlock(&b[i], longHash(blockSize, of))
+	each := len(f.b) / int(f.lanes)
+	for lane := range int(f.lanes) {
+		for i := range 2 {
+			of := binary.LittleEndian.AppendUint32(seed, uint32(i))
+			of = binary.LittleEndian.AppendUint32(of, uint32(lane))
+			bytes := longHash(blockSize, of)
+			b := &f.b[lane*each+i]
+			for j := range b {
+				b[j] = binary.LittleEndian.Uint64(bytes[j*8:])
+			}
+		}
+	}
+}
+
+// segment fills one slice of one lane in one pass. Those of the other lanes may
+// be filled meanwhile, those of other slices not.
+func (f *filling) segment(pass, slice, lane uint32) {
+	all := uint32(len(f.b))
+	each := all / f.lanes
+	length := each / syncPoints
+	// Blocks refer to others by a counter, independently of the password: in
+	// argon2id those of the first half of the first pass.
+	independent := f.variety == argon2i || pass == 0 && slice < syncPoints/2
+	var addresses, input, zero block
+	input = block{uint64(pass), uint64(lane), uint64(slice), uint64(all), uint64(f.passes), uint64(f.variety)}
+	i := uint32(0)
+	if pass == 0 && slice == 0 {
+		i = 2 // begin has made them.
+	}
+	for first := true; i < length; i++ {
+		at := lane*each + slice*length + i
+		before := at - 1
+		if slice == 0 && i == 0 {
+			before += each
+		}
+		random := f.b[before][0]
+		if independent {
+			if first || i%uint32(len(addresses)) == 0 {
+				input[6]++
+				compress(&addresses, &input, &zero)
+				compress(&addresses, &addresses, &zero)
+			}
+			random = addresses[i%uint32(len(addresses))]
+		}
+		first = false
+		other := f.reference(random, pass, slice, lane, i)
+		if pass == 0 {
+			compress(&f.b[at], &f.b[before], &f.b[other])
+		} else {
+			compressOnto(&f.b[at], &f.b[before], &f.b[other])
+		}
 	}
 }
 
 // reference is the index of the block that another one is made with (RFC 9106,
 // section 3.4): one that is finished, later ones more likely than earlier ones.
-func reference(random uint64, pass, slice, segment, i uint32) uint32 {
-	lane := syncPoints * segment
-	area, start := lane-segment+i-1, (slice+1)%syncPoints*segment
+func (f *filling) reference(random uint64, pass, slice, lane, i uint32) uint32 {
+	each := uint32(len(f.b)) / f.lanes
+	length := each / syncPoints
+	of := uint32(random>>32) % f.lanes
+	if pass == 0 && slice == 0 {
+		of = lane
+	}
+	area, start := each-length, (slice+1)%syncPoints*length
 	if pass == 0 {
-		area, start = slice*segment+i-1, 0
+		area, start = slice*length, 0
+	}
+	if of == lane {
+		area += i - 1
+	} else if i == 0 {
+		area--
 	}
 	x := random & (1<<32 - 1)
 	x = x * x >> 32
 	x = uint64(area) * x >> 32
-	return (start + area - 1 - uint32(x)) % lane
+	return of*each + (start+area-1-uint32(x))%each
 }
 
 // longHash is H' of RFC 9106, section 3.3: a digest of any length.
 func longHash(length int, in []byte) []byte {
 	h := digest(min(length, blake2b.Size))
-	writeUint32(h, length)
+	writeUint32(h, uint32(length))
 	h.Write(in)
 	v := h.Sum(nil)
 	if length <= blake2b.Size {
@@ -149,20 +197,8 @@ func digest(size int) digests.Hash {
 	return h
 }
 
-func writeUint32(h digests.Hash, n int) {
+func writeUint32(h digests.Hash, n uint32) {
 	var b [4]byte
-	binary.LittleEndian.PutUint32(b[:], uint32(n))
+	binary.LittleEndian.PutUint32(b[:], n)
 	h.Write(b[:])
-}
-
-func encodeBlock(out []byte, b *block) {
-	for i, v := range b {
-		binary.LittleEndian.PutUint64(out[i*8:], v)
-	}
-}
-
-func decodeBlock(b *block, in []byte) {
-	for i := range b {
-		b[i] = binary.LittleEndian.Uint64(in[i*8:])
-	}
 }

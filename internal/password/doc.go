@@ -36,11 +36,7 @@
 // waits until one is interrupted. So each hash runs on an OS thread of its own,
 // which is nice on Linux and ends with the hash, and MakeRoom leaves the other
 // goroutines processors of Go's own; the system then shares out the real ones.
-// How far this reaches: golang.org/x/crypto computes argon2's lanes in further
-// goroutines, eight rounds of them in a hash of ours, and those run on ordinary
-// threads; the nice one prepares the memory and starts each round. Measured, the
-// others wait less all the same. Hashes of the other formats stay on it
-// altogether. The room is there while hashes work only: kept all the time, it
+// A hash of several lanes has such a thread for each. The room is there while hashes work only: kept all the time, it
 // made a check of a token cost 1.3 to 1.5 times the CPU on two processors.
 //
 // Verify does a default hash for whatever cannot match (an unknown user's "",

@@ -16,8 +16,8 @@ type load struct {
 	threads int
 }
 
-func (l load) cost() (int64, int)  { return l.memory, l.threads }
-func (l load) matches(string) bool { return false }
+func (l load) cost() (int64, int)           { return l.memory, l.threads }
+func (l load) matches(string, []block) bool { return false }
 
 // TestNeverMoreAtOnce: 64 at once, room for two, by count or by memory.
 func TestNeverMoreAtOnce(t *testing.T) {
@@ -36,7 +36,7 @@ func TestNeverMoreAtOnce(t *testing.T) {
 				var wg sync.WaitGroup
 				for range 64 {
 					wg.Go(func() {
-						err := h.work(t.Context(), c.load, func() {
+						err := h.work(t.Context(), c.load, func(turn) {
 							n := running.Add(1)
 							for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
 							}
@@ -72,7 +72,7 @@ func occupy(t *testing.T, h *Hasher, l load) (release func()) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := h.work(context.Background(), l, func() { <-stop }); err != nil {
+		if err := h.work(context.Background(), l, func(turn) { <-stop }); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -125,9 +125,9 @@ func TestCancelFreesThePlace(t *testing.T) {
 		// A large one at the head holds up a small one behind it, until it goes.
 		ctx, cancel := context.WithCancel(t.Context())
 		large, small := make(chan error, 1), make(chan error, 1)
-		go func() { large <- h.work(ctx, load{1, 2}, func() { t.Error("cancelled, but ran") }) }()
+		go func() { large <- h.work(ctx, load{1, 2}, func(turn) { t.Error("cancelled, but ran") }) }()
 		synctest.Wait()
-		go func() { small <- h.work(t.Context(), load{1, 1}, func() {}) }()
+		go func() { small <- h.work(t.Context(), load{1, 1}, func(turn) {}) }()
 		synctest.Wait()
 		if got := h.Stats(); got.Waiting != 2 {
 			t.Fatalf("%+v, want two waiting", got)
@@ -143,7 +143,7 @@ func TestCancelFreesThePlace(t *testing.T) {
 		if got := h.Stats(); got != (Stats{}) {
 			t.Errorf("afterwards %+v", got)
 		}
-		if err := h.work(ctx, load{1, 1}, func() { t.Error("cancelled before, but ran") }); !errors.Is(err, context.Canceled) {
+		if err := h.work(ctx, load{1, 1}, func(turn) { t.Error("cancelled before, but ran") }); !errors.Is(err, context.Canceled) {
 			t.Errorf("cancelled before: %v", err)
 		}
 	})
@@ -157,7 +157,7 @@ func TestInOrder(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 8 {
 			wg.Go(func() {
-				if err := h.work(t.Context(), load{1, 1}, func() { order = append(order, i) }); err != nil {
+				if err := h.work(t.Context(), load{1, 1}, func(turn) { order = append(order, i) }); err != nil {
 					t.Error(err)
 				}
 			})
@@ -181,7 +181,7 @@ func TestPanicGivesThePlaceBack(t *testing.T) {
 				t.Error("no panic")
 			}
 		}()
-		h.work(t.Context(), load{1, 1}, func() { panic("in the hash") })
+		h.work(t.Context(), load{1, 1}, func(turn) { panic("in the hash") })
 	}()
 	if got := h.Stats(); got != (Stats{}) {
 		t.Errorf("afterwards %+v", got)
@@ -193,7 +193,7 @@ func TestLargestFits(t *testing.T) {
 	h := NewHasher(Options{Memory: 1, Concurrent: 1})
 	for _, c := range bounds {
 		if stored, err := parse(c.encoded); err == nil {
-			if err := h.work(t.Context(), stored, func() {}); err != nil {
+			if err := h.work(t.Context(), stored, func(turn) {}); err != nil {
 				t.Errorf("%q: %v", c.encoded, err)
 			}
 		}
@@ -210,7 +210,7 @@ func TestLargerThanAll(t *testing.T) {
 		var wg sync.WaitGroup
 		work := func(l load) {
 			wg.Go(func() {
-				err := h.work(t.Context(), l, func() {
+				err := h.work(t.Context(), l, func(turn) {
 					mu.Lock()
 					running, memory = running+1, memory+l.memory
 					if most = max(most, memory); memory > 64<<20 && running > 1 {
@@ -245,27 +245,23 @@ func TestLargerThanAll(t *testing.T) {
 }
 
 // TestBudget: hashes take half of what the program may have, if it is not more
-// than they need; and of that apart what as many of ours as fit take.
+// than they need.
 func TestBudget(t *testing.T) {
 	for _, c := range []struct {
 		options Options
 		want    int64 // MiB
-		apart   int64 // hashes
 	}{
-		{Options{Concurrent: 2}, 192, 2},
-		{Options{Concurrent: 16}, 304, 16},
-		{Options{Concurrent: 8, Limit: 128 << 20}, 64, 3},
-		{Options{Concurrent: 8, Limit: 200 << 20}, 100, 5},
-		{Options{Concurrent: 8, Limit: 1 << 30}, 192, 8},
-		{Options{Concurrent: 40, Limit: 1 << 30}, 512, 26},
-		{Options{Concurrent: 8, Limit: 100 << 20}, 36, 1},
-		{Options{Concurrent: 8, Limit: 20 << 20}, 19, 1},
-		{Options{Concurrent: 8, Limit: 128 << 20, Memory: 32 << 20}, 32, 1},
-		{Options{Concurrent: 8, Memory: 1 << 20}, 19, 1},
+		{Options{Concurrent: 2}, 192},
+		{Options{Concurrent: 16}, 304},
+		{Options{Concurrent: 8, Limit: 128 << 20}, 64},
+		{Options{Concurrent: 8, Limit: 200 << 20}, 100},
+		{Options{Concurrent: 8, Limit: 1 << 30}, 192},
+		{Options{Concurrent: 40, Limit: 1 << 30}, 512},
+		{Options{Concurrent: 8, Limit: 100 << 20}, 36},
+		{Options{Concurrent: 8, Limit: 20 << 20}, 19},
+		{Options{Concurrent: 8, Limit: 128 << 20, Memory: 32 << 20}, 32},
+		{Options{Concurrent: 8, Memory: 1 << 20}, 19},
 	} {
-		if got := c.options.Apart(); got != c.apart*mapped {
-			t.Errorf("%+v: %d bytes apart, want %d hashes", c.options, got, c.apart)
-		}
 		if got := NewHasher(c.options).Budget(); got != c.want<<20 {
 			t.Errorf("%+v: %d bytes, want %d MiB", c.options, got, c.want)
 		}
@@ -281,7 +277,7 @@ func TestGiveUpAsAdmitted(t *testing.T) {
 			var wg sync.WaitGroup
 			for range 2 {
 				wg.Go(func() {
-					err := h.work(t.Context(), load{1, 1}, func() { time.Sleep(time.Second) })
+					err := h.work(t.Context(), load{1, 1}, func(turn) { time.Sleep(time.Second) })
 					if err != nil && !errors.Is(err, ErrBusy) {
 						t.Error(err)
 					}

@@ -69,6 +69,9 @@ type Options struct {
 	// threads counts as that many. 0 means as many as there are processors, or
 	// one fewer where a hash cannot be made to give way (see thread.go).
 	Concurrent int
+	// Mapped, when not nil, is told how many bytes the hashes have of the system that
+	// the garbage collector does not count, whenever that changes.
+	Mapped func(bytes int64)
 	// Wait is how long one may wait for a place. 0 means 1.5 s.
 	Wait time.Duration
 	// Queue is how many may wait. 0 means 64 for each of Concurrent.
@@ -90,7 +93,7 @@ type Hasher struct {
 	arena      arena
 	room       *room // nil unless MakeRoom was called
 	floor      floor
-	done       atomic.Uint64
+	done, made atomic.Uint64
 }
 
 // complete fills in what is not said.
@@ -114,13 +117,6 @@ func (o Options) complete() Options {
 	return o
 }
 
-// Apart is how many bytes a Hasher of these Options may have of the system that
-// the garbage collector does not count.
-func (o Options) Apart() int64 {
-	o = o.complete()
-	return min(int64(o.Concurrent), o.Memory/ownCost) * mapped
-}
-
 // NewHasher gives a Hasher. Options below zero count as zero.
 func NewHasher(o Options) *Hasher {
 	o = o.complete()
@@ -135,7 +131,8 @@ func NewHasher(o Options) *Hasher {
 	if o.Limit > 0 {
 		most = max(o.Limit-Beside/2, ownCost)
 	}
-	h := &Hasher{
+	return &Hasher{
+		arena: arena{told: o.Mapped},
 		gate: &gate{
 			patience:   o.Wait,
 			maxWaiting: o.Queue,
@@ -148,8 +145,6 @@ func NewHasher(o Options) *Hasher {
 		writes:     writes,
 		dummy:      dummy,
 	}
-	dummy.arena = &h.arena
-	return h
 }
 
 // Hash gives the encoded hash of a password, in Django's argon2 format. The
@@ -159,8 +154,7 @@ func (h *Hasher) Hash(ctx context.Context, pw string) (string, error) {
 		return "", ErrTooLong
 	}
 	a := newArgon2(h.writes)
-	a.arena = &h.arena
-	err := h.work(ctx, a, func() { a.sum = a.derive(pw, argon2Length) })
+	err := h.work(ctx, a, func(p turn) { a.sum = a.derive(pw, argon2Length, p.in) })
 	if err != nil {
 		return "", err
 	}
@@ -189,15 +183,21 @@ func (h *Hasher) parse(encoded string) (hash, error) {
 	if memory, _ := stored.cost(); h.most > 0 && memory > h.most {
 		return nil, fmt.Errorf("%w: %d bytes of memory", ErrTooCostly, memory)
 	}
-	if a, ok := stored.(*argon2Hash); ok {
-		a.arena = &h.arena
-	}
 	return stored, nil
 }
 
+// turn is what a hash has while it is at work.
+type turn struct {
+	// began is when it got in; to find memory is a part of the work.
+	began time.Time
+	// in is the memory for it, nil for formats that take theirs elsewhere.
+	in []block
+}
+
 // work runs fn apart, in a place of the hash's size. The place is given back
-// even if fn panics.
-func (h *Hasher) work(ctx context.Context, of hash, fn func()) error {
+// even if fn panics. Where the system has no memory for it, it is as if there
+// had been no place.
+func (h *Hasher) work(ctx context.Context, of hash, fn func(turn)) error {
 	memory, threads := of.cost()
 	threads = min(threads, h.concurrent)
 	if err := h.gate.enter(ctx, memory, threads); err != nil {
@@ -206,8 +206,27 @@ func (h *Hasher) work(ctx context.Context, of hash, fn func()) error {
 	defer h.gate.leave(memory, threads)
 	h.room.enter()
 	defer h.room.leave()
-	apart(fn)
+	p := turn{began: time.Now()}
+	blocks := 0
+	if a, ok := of.(*argon2Hash); ok {
+		blocks = a.blocks()
+	}
+	if blocks != argon2Memory && memory > smallCost {
+		h.arena.crowd()
+		defer h.arena.clear()
+	}
+	if blocks > 0 {
+		var ok bool
+		if p.in, ok = h.arena.take(blocks); !ok {
+			return &BusyError{RetryAfter: h.gate.patience}
+		}
+		defer h.arena.give(p.in)
+	}
+	apart(func() { fn(p) })
 	h.done.Add(1)
+	if blocks == argon2Memory {
+		h.made.Add(1)
+	}
 	return nil
 }
 
@@ -225,6 +244,6 @@ func (h *Hasher) Stats() Stats { return h.gate.stats() }
 // Done is how many turns among the hashes there have been since the start.
 func (h *Hasher) Done() uint64 { return h.done.Load() }
 
-// Made is how many hashes of ours have been computed since the start, those that
+// Made is how many turns hashes of our size have had since the start, those that
 // stand in for others included.
-func (h *Hasher) Made() uint64 { return h.arena.made.Load() }
+func (h *Hasher) Made() uint64 { return h.made.Load() }

@@ -117,3 +117,47 @@ func apart(fn func()) {
 		panic(panicked)
 	}
 }
+
+// inLanes calls fn for each step and lane: the lanes of a step at once, the steps
+// one after the other. One lane is the caller's thread; more have threads of
+// their own, of low priority and ending with them. A panic of fn becomes the
+// caller's.
+func inLanes(lanes, steps int, fn func(step, lane int)) {
+	if lanes == 1 {
+		for step := range steps {
+			fn(step, 0)
+		}
+		return
+	}
+	ends := make([]sync.WaitGroup, steps)
+	for i := range ends {
+		ends[i].Add(lanes)
+	}
+	var all sync.WaitGroup
+	panics := make([]any, lanes)
+	for lane := range lanes {
+		all.Go(func() {
+			step := 0
+			defer func() {
+				if p := recover(); p != nil {
+					panics[lane] = fmt.Sprintf("%v, in a lane:\n%s", p, debug.Stack())
+				}
+				for ; step < steps; step++ {
+					ends[step].Done() // The others wait for nobody.
+				}
+			}()
+			lowerPriority()
+			for ; step < steps; step++ {
+				fn(step, lane)
+				ends[step].Done()
+				ends[step].Wait()
+			}
+		})
+	}
+	all.Wait()
+	for _, p := range panics {
+		if p != nil {
+			panic(p)
+		}
+	}
+}

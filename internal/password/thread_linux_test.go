@@ -26,7 +26,7 @@ func TestLowPriorityStaysApart(t *testing.T) {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
-				err := h.work(t.Context(), load{1, 1}, func() {
+				err := h.work(t.Context(), load{1, 1}, func(turn) {
 					if got := nice(t); got != want {
 						t.Errorf("nice %d in a hash, want %d", got, want)
 					}

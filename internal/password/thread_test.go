@@ -59,7 +59,7 @@ func TestMakeRoom(t *testing.T) {
 		h := NewHasher(Options{})
 		h.MakeRoom()
 		var inside int
-		if err := h.work(t.Context(), h.dummy, func() { inside = runtime.GOMAXPROCS(0) }); err != nil || inside != processors+h.concurrent {
+		if err := h.work(t.Context(), h.dummy, func(turn) { inside = runtime.GOMAXPROCS(0) }); err != nil || inside != processors+h.concurrent {
 			t.Errorf("inside a hash GOMAXPROCS is %d (%v), want %d", inside, err, processors+h.concurrent)
 		}
 		h.room.lower.Stop()

@@ -98,7 +98,7 @@ func tryOpen(ctx context.Context, cfg *config.Config, log *slog.Logger, opts Run
 	keys := RingOptions(cfg)
 	keys.Cache = opts.KeyCache
 	hashes := hashOptions(cfg)
-	hashes.Cheap = opts.CheapHashes
+	hashes.Cheap, hashes.Mapped = opts.CheapHashes, opts.Hashes
 	if o.acts, err = newActs(ctx, cfg, o.store, keys, hashes, clock.steady, log, now); err != nil {
 		return nil, err
 	}

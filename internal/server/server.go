@@ -54,6 +54,8 @@ type RunOptions struct {
 	Now func() time.Time
 	// KeyCache is keyring.Options.Cache: tests turn keys faster.
 	KeyCache time.Duration
+	// Hashes is password.Options.Mapped, what LimitMemory gave.
+	Hashes func(bytes int64)
 	// CheapHashes is password.Options.Cheap: tests whose subject is not the hash.
 	CheapHashes bool
 	// SweepEvery and SampleEvery are how often old rows are swept and live
