@@ -1,8 +1,11 @@
 package server
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"io/fs"
@@ -11,6 +14,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/latchkey-auth/latchkey/internal/api"
 )
@@ -50,7 +54,7 @@ type uiFile struct {
 // form is one encoding of a file, "" being none. It is read from the binary
 // where it lies, not copied.
 type form struct {
-	open func() (fs.File, error)
+	open func() (io.ReadCloser, error)
 	size int64
 }
 
@@ -86,16 +90,72 @@ func newUI(dist fs.FS, secure bool) (*ui, error) {
 			f = &uiFile{media: mediaOf(plain), forms: map[string]form{}}
 			u.files[plain] = f
 		}
-		f.forms[encoding] = form{func() (fs.File, error) { return dist.Open(name) }, info.Size()}
+		f.forms[encoding] = form{func() (io.ReadCloser, error) { return dist.Open(name) }, info.Size()}
 		if encoding == "" && !strings.HasPrefix(name, hashedFolder) {
 			f.etag, err = etag(dist, name)
 		}
 		return err
 	})
+	if err == nil {
+		err = u.unpack(dist)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded UI: %w", err)
 	}
 	return u, nil
+}
+
+// unpack makes the plain form of files of which the build has left the
+// compressed ones only: a client that takes neither is rare.
+func (u *ui) unpack(dist fs.FS) error {
+	for name, f := range u.files {
+		packed := f.forms["gzip"]
+		if _, plain := f.forms[""]; plain || packed.open == nil {
+			continue
+		}
+		size, err := unpackedSize(dist, name+".gz")
+		if err != nil {
+			return err
+		}
+		if !strings.HasPrefix(name, hashedFolder) {
+			if f.etag, err = etag(dist, name+".gz"); err != nil {
+				return err
+			}
+		}
+		// Once, or whoever asks again and again has the processor for it.
+		unpacked := sync.OnceValues(func() ([]byte, error) { return unpacked(packed) })
+		f.forms[""] = form{func() (io.ReadCloser, error) {
+			b, err := unpacked()
+			return io.NopCloser(bytes.NewReader(b)), err
+		}, size}
+	}
+	return nil
+}
+
+// unpacked is what is in a form of gzip.
+func unpacked(f form) ([]byte, error) {
+	file, err := f.open()
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	r, err := gzip.NewReader(file)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // Who asks is told of an internal error.
+	}
+	return io.ReadAll(r) //nolint:wrapcheck // As above.
+}
+
+// unpackedSize is what the end of a file of gzip says (RFC 1952, section 2.3.1).
+func unpackedSize(dist fs.FS, name string) (int64, error) {
+	b, err := fs.ReadFile(dist, name)
+	if err != nil {
+		return 0, err //nolint:wrapcheck // The caller says of what.
+	}
+	if len(b) < 4 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	return int64(binary.LittleEndian.Uint32(b[len(b)-4:])), nil
 }
 
 // built reports whether the binary has a UI.

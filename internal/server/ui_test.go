@@ -2,7 +2,9 @@ package server
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -178,6 +180,47 @@ func TestPages(t *testing.T) {
 }
 
 // TestPageMethods says that pages are only read.
+// TestPackedPages: of a file that the build has left compressed only, whoever
+// takes nothing compressed gets what is in it.
+func TestPackedPages(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat("a page that is worth packing; ", 1000)
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	_, _ = io.WriteString(w, text)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dist := built()
+	for _, name := range []string{"assets/large-1.js", "large.txt"} {
+		dist[name+".gz"] = &fstest.MapFile{Data: packed.Bytes()}
+		dist[name+".br"] = &fstest.MapFile{Data: []byte("brotli")}
+	}
+	u := pages(t, dist, false)
+	for _, path := range []string{"/assets/large-1.js", "/large.txt"} {
+		for accepted, want := range map[string]string{"": text, "identity": text, "gzip": packed.String(), "br, gzip": "brotli", "deflate": text} {
+			for _, method := range []string{"GET", "HEAD"} {
+				w := ask(u, method+" "+path, "Accept-Encoding", accepted)
+				body := want
+				if method == "HEAD" {
+					body = ""
+				}
+				if w.Code != 200 || w.Body.String() != body || w.Header().Get("Content-Length") != strconv.Itoa(len(want)) {
+					t.Errorf("%s %s for %q: %d, %s bytes, %.40q", method, path, accepted, w.Code, w.Header().Get("Content-Length"), w.Body)
+				}
+				guarded(t, path, w.Header())
+			}
+		}
+	}
+	if w := ask(u, "GET /large.txt"); w.Header().Get("Etag") == "" || ask(u, "GET /large.txt", "If-None-Match", w.Header().Get("Etag")).Code != 304 {
+		t.Errorf("an ETag: %v", w.Header())
+	}
+	dist["assets/short-1.js.gz"] = &fstest.MapFile{Data: []byte("gz")}
+	if _, err := newUI(dist, false); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a file of gzip that is none: %v", err)
+	}
+}
+
 func TestPageMethods(t *testing.T) {
 	t.Parallel()
 	u := pages(t, built(), false)
