@@ -33,7 +33,6 @@ var goroutines = map[string]string{
 	"internal/password/thread.go apart go":                 "hands the panic to its caller: its test",
 	"internal/password/thread.go enter AfterFunc":          "sets GOMAXPROCS",
 	"internal/password/thread.go inLanes Go":               "hands the panic to its caller: TestInLanes",
-	"internal/password/arena.go give AfterFunc":            "gives memory back to the system",
 	"cmd/latchkey/shadow.go shadow go":                     "http.Server.Serve: each request has net/http's recover",
 	"internal/takeover/shadow.go NewShadow Go":             "recovers each comparison: TestPanicIsOneComparison",
 	"internal/takeover/shadow.go Close AfterFunc":          "sets a flag",

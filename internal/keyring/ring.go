@@ -296,6 +296,9 @@ const (
 func (r *Ring) lookUp(kid string) (*state, error) {
 	defer r.looking.Add(-1)
 	if r.looking.Add(1) > lookingUp {
+		if s := r.current(); len(s.named[kid]) > 0 {
+			return s, nil // By now.
+		}
 		return r.current(), unavailable(nil)
 	}
 	asked := time.Now()

@@ -2,5 +2,5 @@
 
 package password
 
-// largePages: there is no asking for them here.
-func largePages([]byte) {}
+// ready: there is no asking for pages here.
+func ready([]byte) {}

@@ -11,14 +11,13 @@ import (
 // mapped says that the memory is beside the garbage collector's.
 const mapped = true
 
-// mapBlocks gives n blocks of memory of the system's. Large pages, where there
-// are, spare thousands of faults and searches of the page table.
+// mapBlocks gives n blocks of memory of the system's.
 func mapBlocks(n int) ([]block, error) {
 	b, err := unix.Mmap(-1, 0, n*blockSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // It is not told to anybody.
 	}
-	largePages(b)
+	ready(b)
 	return unsafe.Slice((*block)(unsafe.Pointer(unsafe.SliceData(b))), n), nil
 }
 

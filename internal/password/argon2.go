@@ -117,17 +117,21 @@ func (h *argon2Hash) cost() (int64, int) {
 // blocks is how many blocks of memory derive needs.
 func (h *argon2Hash) blocks() int { return sized(h.memory, uint32(h.threads)) }
 
-// derive computes in these blocks.
-func (h *argon2Hash) derive(pw string, length int, in []block) []byte {
-	f := filling{variety: argon2id, passes: h.time, lanes: uint32(h.threads), memory: h.memory, b: in}
+// derive computes in the memory of a turn.
+func (h *argon2Hash) derive(pw string, length int, t turn) []byte {
+	f := filling{variety: argon2id, passes: h.time, lanes: uint32(h.threads), memory: h.memory, b: t.in}
 	if h.variety == "argon2i" {
 		f.variety = argon2i
 	}
-	return f.tag([]byte(pw), h.salt, length)
+	tag := f.tag([]byte(pw), h.salt, length, t.threads)
+	if h.memory == argon2Memory && t.made != nil {
+		t.made.Add(1)
+	}
+	return tag
 }
 
-func (h *argon2Hash) matches(pw string, in []block) bool {
-	return subtle.ConstantTimeCompare(h.derive(pw, len(h.sum), in), h.sum) == 1
+func (h *argon2Hash) matches(pw string, t turn) bool {
+	return subtle.ConstantTimeCompare(h.derive(pw, len(h.sum), t), h.sum) == 1
 }
 
 func (h *argon2Hash) String() string {

@@ -49,7 +49,7 @@ func (h *bcryptHash) cost() (int64, int) { return smallCost, 1 }
 // matches hashes, for bcrypt_sha256, the hex digest of the password. For plain
 // bcrypt the algorithm itself ignores what follows the 72nd byte: two long
 // passwords with the same beginning match the same hash, in Django as here.
-func (h *bcryptHash) matches(pw string, _ []block) bool {
+func (h *bcryptHash) matches(pw string, _ turn) bool {
 	key := []byte(pw)
 	if h.format == BcryptSHA256 {
 		sum := sha256.Sum256(key)

@@ -58,11 +58,12 @@ func sized(memory, lanes uint32) int {
 	return int(each * syncPoints * lanes)
 }
 
-// tag gives length bytes for a password, as argon2.Key and IDKey do. Of the
-// blocks there are as many as sized says; what was in them does not matter.
-func (f *filling) tag(password, salt []byte, length int) []byte {
+// tag gives length bytes for a password, as argon2.Key and IDKey do, on so many
+// threads. Of the blocks there are as many as sized says; what was in them does
+// not matter.
+func (f *filling) tag(password, salt []byte, length, threads int) []byte {
 	f.begin(password, salt, length)
-	inLanes(int(f.lanes), int(f.passes)*syncPoints, func(step, lane int) {
+	inLanes(int(f.lanes), threads, int(f.passes)*syncPoints, func(step, lane int) {
 		f.segment(uint32(step/syncPoints), uint32(step%syncPoints), uint32(lane))
 	})
 	each := len(f.b) / int(f.lanes)

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/binary"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"golang.org/x/crypto/argon2"
 )
@@ -31,7 +31,7 @@ func both(v variety, in []block, password, salt []byte, passes, memory uint32, l
 	if v == argon2i {
 		derive = argon2.Key
 	}
-	return f.tag(password, salt, int(length)), derive(password, salt, passes, memory, lanes, length)
+	return f.tag(password, salt, int(length), 3), derive(password, salt, passes, memory, lanes, length)
 }
 
 // TestArgon2: ours and that of golang.org/x/crypto are the same, of both
@@ -65,17 +65,6 @@ func TestArgon2(t *testing.T) {
 			}
 		}
 	}
-	h := newArgon2(today())
-	want := argon2.IDKey([]byte("c0rrect-Horse-42"), h.salt, argon2Time, argon2Memory, 1, argon2Length)
-	var a arena
-	defer a.drop(0)
-	for range 2 {
-		in, ok := a.take(h.blocks())
-		if got := h.derive("c0rrect-Horse-42", argon2Length, in); !ok || !bytes.Equal(got, want) {
-			t.Errorf("%x, want %x", got, want)
-		}
-		a.give(in)
-	}
 }
 
 // FuzzArgon2 does the same with whatever comes.
@@ -97,144 +86,85 @@ func FuzzArgon2(f *testing.F) {
 // a panic of one ends them all and is the caller's.
 func TestInLanes(t *testing.T) {
 	const lanes, steps = 5, 40
-	var at [lanes]int
-	inLanes(lanes, steps, func(step, lane int) {
-		at[lane] = step
-	})
-	for lane, step := range at {
-		if step != steps-1 {
-			t.Errorf("lane %d came to step %d", lane, step)
-		}
-	}
-	var done [steps][lanes]bool // The race detector sees who looks too early.
-	inLanes(lanes, steps, func(step, lane int) {
-		done[step][lane] = true
-		for other := range lanes {
-			if step > 0 && !done[step-1][other] {
-				t.Errorf("lane %d is at step %d before lane %d has ended the one before", lane, step, other)
+	for threads := range 8 {
+		var done [steps][lanes]bool // The race detector sees who looks too early.
+		inLanes(lanes, threads, steps, func(step, lane int) {
+			done[step][lane] = true
+			for other := range lanes {
+				if step > 0 && !done[step-1][other] {
+					t.Errorf("%d threads: lane %d is at step %d before lane %d has ended the one before", threads, lane, step, other)
+				}
+			}
+		})
+		for lane, done := range done[steps-1] {
+			if !done {
+				t.Errorf("%d threads: lane %d did not come to its end", threads, lane)
 			}
 		}
-	})
-	for _, step := range []int{0, 7, steps - 1} {
-		func() {
-			defer func() {
-				if p, _ := recover().(string); !strings.HasPrefix(p, "broken, in a lane:\n") {
-					t.Errorf("panic %q", p)
-				}
+		for _, step := range []int{0, 7, steps - 1} {
+			func() {
+				defer func() {
+					if p := fmt.Sprint(recover()); !strings.HasPrefix(p, "broken") {
+						t.Errorf("%d threads: panic %q", threads, p)
+					}
+				}()
+				inLanes(lanes, threads, steps, func(s, lane int) {
+					if s == step && lane == 3 {
+						panic("broken")
+					}
+				})
+				t.Error("no panic")
 			}()
-			inLanes(lanes, steps, func(s, lane int) {
-				if s == step && lane == 3 {
-					panic("broken")
-				}
-			})
-			t.Error("no panic")
-		}()
+		}
 	}
 }
 
-// TestArena: memory of our size is kept for the next hash and for a second, what
-// has not been used for so long goes, and while a hash of another size is at work
-// nothing is kept.
-func TestArena(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var told int64
-		a := arena{told: func(bytes int64) { told = bytes }}
-		take := func(n int) []block {
-			t.Helper()
-			b, ok := a.take(n)
-			if !ok || len(b) != n {
-				t.Fatalf("%d blocks, %v", len(b), ok)
-			}
-			b[0][0], b[n-1][len(b[0])-1] = 1, 1
-			return b
+// A hash has memory of the system's for its time and no longer, whatever becomes
+// of it, and uses all of it.
+func TestMemoryComesBack(t *testing.T) {
+	var told []int64
+	h := NewHasher(Options{Concurrent: 2, Mapped: func(bytes int64) { told = append(told, bytes) }})
+	for encoded, want := range map[string]int64{
+		"argon2$argon2id$v=19$m=19456,t=2,p=1$" + salt22 + "$" + sum32: ownCost,
+		"argon2$argon2id$v=19$m=1030,t=2,p=8$" + salt22 + "$" + sum32:  1024 << 10,
+		"scrypt$16384$salt$8$1$" + strings.Repeat("A", 86) + "==":      0,
+	} {
+		stored, err := h.parse(encoded)
+		if err != nil {
+			t.Fatal(err)
 		}
-		is := func(when string, kept int, lent int64) {
-			t.Helper()
-			synctest.Wait()
-			a.mu.Lock()
-			defer a.mu.Unlock()
-			if want := int64(kept)*ownCost + lent; len(a.kept) != kept || a.bytes != want || mapped && told != want {
-				t.Errorf("%s: %d kept, %d bytes, %d told; want %d and %d", when, len(a.kept), a.bytes, told, kept, want)
+		for _, breaks := range []bool{false, true} {
+			told = nil
+			mark, left := block{1, 2, 3}, 0
+			func() {
+				defer func() { _ = recover() }()
+				_ = h.work(t.Context(), stored, func(turn turn) {
+					if int64(len(turn.in))*blockSize != want || h.arena.bytes != want || turn.threads < 1 || turn.threads > 2 {
+						t.Errorf("%s: %d blocks, %d bytes, %d threads", encoded, len(turn.in), h.arena.bytes, turn.threads)
+					}
+					for i := range turn.in {
+						turn.in[i] = mark
+					}
+					stored.matches("x", turn)
+					for _, b := range turn.in {
+						if b == mark {
+							left++
+						}
+					}
+					if breaks {
+						panic("broken")
+					}
+				})
+			}()
+			if h.arena.bytes != 0 || left != 0 {
+				t.Errorf("%s: %d bytes afterwards, %d blocks not used", encoded, h.arena.bytes, left)
+			}
+			if want > 0 && mapped && !slices.Equal(told, []int64{want, 0}) || want == 0 && told != nil {
+				t.Errorf("%s: told %v", encoded, told)
 			}
 		}
-		one, two := take(argon2Memory), take(argon2Memory)
-		is("two at work", 0, 2*ownCost)
-		a.give(one)
-		a.give(two)
-		is("none at work", 2, 0)
-		for range 10 {
-			time.Sleep(roomKept / 4)
-			b := take(argon2Memory)
-			if &b[0] != &two[0] {
-				t.Fatal("not the memory that was used last")
-			}
-			a.give(b)
-		}
-		is("one at a time", 1, 0)
-		other := take(100)
-		is("a small one", 1, 100*blockSize)
-		a.give(other)
-		is("a small one is not kept", 1, 0)
-		time.Sleep(roomKept + time.Millisecond)
-		is("none for a second", 0, 0)
-
-		a.give(take(argon2Memory))
-		is("one more", 1, 0)
-		a.crowd()
-		is("a hash of another size", 0, 0)
-		a.give(take(argon2Memory))
-		is("one of ours beside it", 0, 0)
-		a.clear()
-		a.give(take(argon2Memory))
-		is("it has ended", 1, 0)
-		time.Sleep(roomKept + time.Millisecond)
-		is("at the end", 0, 0)
-	})
-	var a arena
-	if _, ok := a.take(1 << 50 / blockSize); ok && mapped {
+	}
+	if _, ok := h.arena.take(1 << 50 / blockSize); ok && mapped {
 		t.Error("more memory than there is")
 	}
-}
-
-// What a hash has of the system is given back, whatever becomes of it; and
-// nothing is kept beside a hash that takes its memory elsewhere.
-func TestMemoryComesBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := NewHasher(Options{Concurrent: 2})
-		func() {
-			defer func() { _ = recover() }()
-			_ = h.work(t.Context(), h.dummy, func(p turn) {
-				if len(p.in) != argon2Memory {
-					t.Errorf("%d blocks", len(p.in))
-				}
-				panic("broken")
-			})
-		}()
-		if len(h.arena.kept) != 1 || h.arena.bytes != ownCost {
-			t.Fatalf("after a panic %d kept, %d bytes", len(h.arena.kept), h.arena.bytes)
-		}
-		for _, encoded := range []string{
-			"scrypt$16384$salt$8$1$" + strings.Repeat("A", 86) + "==",
-			"argon2$argon2id$v=19$m=1024,t=2,p=8$" + salt22 + "$" + sum32,
-		} {
-			if _, err := h.Hash(t.Context(), "x"); err != nil {
-				t.Fatal(err)
-			}
-			stored, err := h.parse(encoded)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := h.work(t.Context(), stored, func(p turn) {
-				stored.matches("x", p.in)
-				if len(h.arena.kept) != 0 || h.arena.bytes != int64(len(p.in))*blockSize {
-					t.Errorf("%s: beside it %d kept, %d bytes", encoded, len(h.arena.kept), h.arena.bytes)
-				}
-			}); err != nil {
-				t.Fatal(err)
-			}
-			if h.arena.bytes != 0 {
-				t.Errorf("%s: %d bytes afterwards", encoded, h.arena.bytes)
-			}
-		}
-	})
 }

@@ -40,8 +40,8 @@ const maxEncoded = 512
 type hash interface {
 	// cost is what matches will use: bytes of memory, and threads.
 	cost() (memory int64, threads int)
-	// matches does the work, an argon2 hash in the memory for it.
-	matches(pw string, in []block) bool
+	// matches does the work, an argon2 hash in the memory of its turn.
+	matches(pw string, t turn) bool
 }
 
 // Identify names the format of an encoded hash by its prefix, "" when it is

@@ -16,8 +16,8 @@ type load struct {
 	threads int
 }
 
-func (l load) cost() (int64, int)           { return l.memory, l.threads }
-func (l load) matches(string, []block) bool { return false }
+func (l load) cost() (int64, int)        { return l.memory, l.threads }
+func (l load) matches(string, turn) bool { return false }
 
 // TestNeverMoreAtOnce: 64 at once, room for two, by count or by memory.
 func TestNeverMoreAtOnce(t *testing.T) {

@@ -154,7 +154,7 @@ func (h *Hasher) Hash(ctx context.Context, pw string) (string, error) {
 		return "", ErrTooLong
 	}
 	a := newArgon2(h.writes)
-	err := h.work(ctx, a, func(p turn) { a.sum = a.derive(pw, argon2Length, p.in) })
+	err := h.work(ctx, a, func(t turn) { a.sum = a.derive(pw, argon2Length, t) })
 	if err != nil {
 		return "", err
 	}
@@ -192,6 +192,10 @@ type turn struct {
 	began time.Time
 	// in is the memory for it, nil for formats that take theirs elsewhere.
 	in []block
+	// threads is how many it may use.
+	threads int
+	// made counts those of our size; nil in tests.
+	made *atomic.Uint64
 }
 
 // work runs fn apart, in a place of the hash's size. The place is given back
@@ -206,27 +210,15 @@ func (h *Hasher) work(ctx context.Context, of hash, fn func(turn)) error {
 	defer h.gate.leave(memory, threads)
 	h.room.enter()
 	defer h.room.leave()
-	p := turn{began: time.Now()}
-	blocks := 0
+	t := turn{began: time.Now(), threads: threads, made: &h.made}
 	if a, ok := of.(*argon2Hash); ok {
-		blocks = a.blocks()
-	}
-	if blocks != argon2Memory && memory > smallCost {
-		h.arena.crowd()
-		defer h.arena.clear()
-	}
-	if blocks > 0 {
-		var ok bool
-		if p.in, ok = h.arena.take(blocks); !ok {
+		if t.in, ok = h.arena.take(a.blocks()); !ok {
 			return &BusyError{RetryAfter: h.gate.patience}
 		}
-		defer h.arena.give(p.in)
+		defer h.arena.give(t.in)
 	}
-	apart(func() { fn(p) })
+	apart(func() { fn(t) })
 	h.done.Add(1)
-	if blocks == argon2Memory {
-		h.made.Add(1)
-	}
 	return nil
 }
 
@@ -244,6 +236,6 @@ func (h *Hasher) Stats() Stats { return h.gate.stats() }
 // Done is how many turns among the hashes there have been since the start.
 func (h *Hasher) Done() uint64 { return h.done.Load() }
 
-// Made is how many turns hashes of our size have had since the start, those that
-// stand in for others included.
+// Made is how many hashes of our size have been computed since the start, those
+// that stand in for others included.
 func (h *Hasher) Made() uint64 { return h.made.Load() }

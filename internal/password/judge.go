@@ -51,11 +51,11 @@ func (h *Hasher) Judge(ctx context.Context, pw, encoded string) (Verdict, error)
 		v.tries = 2
 	}
 	var exact, loose bool
-	err = h.work(ctx, stored, func(p turn) {
-		v.began = p.began
-		exact = stored.matches(pw, p.in)
+	err = h.work(ctx, stored, func(t turn) {
+		v.began = t.began
+		exact = stored.matches(pw, t)
 		if v.tries == 2 && !exact {
-			loose = stored.matches(trimmed, p.in)
+			loose = stored.matches(trimmed, t)
 		}
 		v.took = time.Since(v.began)
 	})
@@ -297,11 +297,9 @@ func (h *Hasher) time(ctx context.Context, stored hash) (time.Duration, error) {
 	var least time.Duration
 	for i := range timings {
 		var took time.Duration
-		// The first hash after a quiet moment finds no memory, and takes longest.
-		h.arena.drop(0)
-		if err := h.work(ctx, stored, func(p turn) {
-			stored.matches("c0rrect-Horse-42", p.in)
-			took = time.Since(p.began)
+		if err := h.work(ctx, stored, func(t turn) {
+			stored.matches("c0rrect-Horse-42", t)
+			took = time.Since(t.began)
 		}); err != nil {
 			return 0, err
 		}

@@ -278,7 +278,7 @@ func TestCosts(t *testing.T) {
 func TestLargerThanTheContainer(t *testing.T) {
 	big := newArgon2(parameters{memory: 102400, time: 1, threads: 1})
 	big.salt = []byte("saltsaltsalt")
-	big.sum = big.derive("c0rrect-Horse-42", argon2Length, memoryFor(big))
+	big.sum = big.derive("c0rrect-Horse-42", argon2Length, alone(big))
 	for limit, fits := range map[int64]bool{0: true, 96 << 20: false, 128 << 20: false, 256 << 20: true} {
 		h := NewHasher(Options{Limit: limit})
 		v, err := h.Judge(t.Context(), "c0rrect-Horse-42", big.String())

@@ -49,7 +49,7 @@ func parsePBKDF2(format, s string) (hash, error) {
 
 func (h *pbkdf2Hash) cost() (int64, int) { return smallCost, 1 }
 
-func (h *pbkdf2Hash) matches(pw string, _ []block) bool {
+func (h *pbkdf2Hash) matches(pw string, _ turn) bool {
 	var sum []byte
 	var err error
 	if h.format == PBKDF2SHA1 {

@@ -60,7 +60,7 @@ func (h *scryptHash) cost() (int64, int) {
 	return int64(128*h.n*h.r + 128*h.p*h.r + 256*h.r), 1
 }
 
-func (h *scryptHash) matches(pw string, _ []block) bool {
+func (h *scryptHash) matches(pw string, _ turn) bool {
 	sum, err := scrypt.Key([]byte(pw), []byte(h.salt), h.n, h.r, h.p, len(h.sum))
 	return err == nil && subtle.ConstantTimeCompare(sum, h.sum) == 1
 }

@@ -118,29 +118,35 @@ func apart(fn func()) {
 	}
 }
 
-// inLanes calls fn for each step and lane: the lanes of a step at once, the steps
-// one after the other. One lane is the caller's thread; more have threads of
+// inLanes calls fn for each step and lane: the lanes of a step on so many threads
+// at once, the steps one after the other. One thread is the caller's; more are of
 // their own, of low priority and ending with them. A panic of fn becomes the
 // caller's.
-func inLanes(lanes, steps int, fn func(step, lane int)) {
-	if lanes == 1 {
+func inLanes(lanes, threads, steps int, fn func(step, lane int)) {
+	threads = min(max(threads, 1), lanes)
+	some := func(step, first int) {
+		for lane := first; lane < lanes; lane += threads {
+			fn(step, lane)
+		}
+	}
+	if threads == 1 {
 		for step := range steps {
-			fn(step, 0)
+			some(step, 0)
 		}
 		return
 	}
 	ends := make([]sync.WaitGroup, steps)
 	for i := range ends {
-		ends[i].Add(lanes)
+		ends[i].Add(threads)
 	}
 	var all sync.WaitGroup
-	panics := make([]any, lanes)
-	for lane := range lanes {
+	panics := make([]any, threads)
+	for first := range threads {
 		all.Go(func() {
 			step := 0
 			defer func() {
 				if p := recover(); p != nil {
-					panics[lane] = fmt.Sprintf("%v, in a lane:\n%s", p, debug.Stack())
+					panics[first] = fmt.Sprintf("%v, in a lane:\n%s", p, debug.Stack())
 				}
 				for ; step < steps; step++ {
 					ends[step].Done() // The others wait for nobody.
@@ -148,7 +154,7 @@ func inLanes(lanes, steps int, fn func(step, lane int)) {
 			}()
 			lowerPriority()
 			for ; step < steps; step++ {
-				fn(step, lane)
+				some(step, first)
 				ends[step].Done()
 				ends[step].Wait()
 			}

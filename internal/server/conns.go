@@ -72,8 +72,12 @@ const looks = 64
 
 var process = time.Now()
 
-// touch notes that something has happened.
-func (n *conn) touch() { n.since.Store(int64(time.Since(process))) }
+// touch notes that something has happened. n may be nil.
+func (n *conn) touch() {
+	if n != nil {
+		n.since.Store(int64(time.Since(process)))
+	}
+}
 
 // quiet reports whether nothing has happened for longer than the grace.
 func (n *conn) quiet() bool { return int64(time.Since(process))-n.since.Load() >= int64(grace) }
@@ -259,7 +263,7 @@ func connOf(r *http.Request) *conn {
 	return counted(c)
 }
 
-// begin counts a request as worked on, done ends that. n may be nil.
+// begin counts a request as worked on, done ends that. n may be nil, as below.
 func (n *conn) begin() {
 	if n != nil {
 		n.touch()

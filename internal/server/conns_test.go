@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/latchkey-auth/latchkey/internal/config"
 	"github.com/latchkey-auth/latchkey/internal/doctor"
@@ -21,6 +22,10 @@ import (
 // ASVS 13.1.2, 13.2.6
 func TestConns(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, testConns) // No time passes but what is said.
+}
+
+func testConns(t *testing.T) {
 	c := newConns(nil, 4, 2, nil, slog.New(slog.DiscardHandler))
 	add := func(address string) (*conn, *conn, bool) {
 		n := &conn{owner: c}
@@ -147,6 +152,7 @@ func TestTurnedAway(t *testing.T) {
 				return
 			}
 			c.state(n, http.StateActive)
+			n.(*conn).working.Add(1)
 			accepted <- n
 		}
 	}()

@@ -129,6 +129,7 @@ func (e *exchange) WriteHeader(status int) {
 
 // begins notes that the answer begins.
 func (e *exchange) begins(status int) {
+	e.by.touch()
 	e.status = status
 	if e.stopping.Load() {
 		// A kept connection would end under its next request. In HTTP/2 this is
@@ -141,10 +142,13 @@ func (e *exchange) Write(b []byte) (int, error) {
 	if e.status == 0 {
 		e.begins(http.StatusOK)
 	}
-	// It may have to wait until the client takes what there is.
+	// It may have to wait until the client takes what there is; once it has, the
+	// client is not slow.
 	e.by.rest()
 	defer e.by.work()
-	return e.ResponseWriter.Write(b)
+	n, err := e.ResponseWriter.Write(b)
+	e.by.touch()
+	return n, err //nolint:wrapcheck // It is the connection's.
 }
 
 // FlushError is for http.ResponseController; it waits as Write does.
@@ -181,7 +185,9 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()["X-Request-Id"] = []string{e.id}
 	hold := func() {
 		if putOff(e.status) {
+			e.by.rest()
 			f.pace.hold(r.Context(), f.now().Sub(start))
+			e.by.work()
 		}
 	}
 	var full bool

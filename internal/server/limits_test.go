@@ -225,14 +225,28 @@ func TestConnectionsAtTheirLimit(t *testing.T) {
 		r.dial(head + "Content-Length: 9\r\n\r\n{")
 	}
 	time.Sleep(time.Second)
-	var slow []net.Conn
-	for range 12 {
-		slow = append(slow, r.dial(""))
-	}
-	for i, conn := range slow {
-		_, _ = io.WriteString(conn, get)
-		if resp, body := r.answered(conn); resp.StatusCode != 200 {
-			t.Errorf("newcomer %d of many at once: %d %s", i, resp.StatusCode, body)
+	for tries := 1; ; tries++ {
+		began := time.Now()
+		var slow []net.Conn
+		for range 12 {
+			slow = append(slow, r.dial(""))
+		}
+		var late time.Duration
+		served := 0
+		for _, conn := range slow {
+			_, _ = io.WriteString(conn, get)
+			late = time.Since(began)
+			if resp, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil && resp.StatusCode == 200 {
+				served++
+			}
+			_ = conn.Close()
+		}
+		if served == len(slow) {
+			break
+		}
+		// On a machine that stands still their grace may be over.
+		if tries == 5 || late < 150*time.Millisecond {
+			t.Fatalf("%d of %d newcomers at once are served, after %v", served, len(slow), late)
 		}
 	}
 	const body = `{"email":"stuck@example.com","password":"x"}`
