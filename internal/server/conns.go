@@ -1,7 +1,6 @@
 package server
 
 import (
-	"container/list"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -39,8 +38,8 @@ type conns struct {
 	mu      sync.Mutex
 	n       int
 	held    map[netip.Addr]int
-	waiting list.List // of *conn, the longest waiting first
-	active  list.List // of *conn, the longest with a request first
+	waiting queue     // the longest waiting first
+	active  queue     // the longest with a request first
 	told    time.Time // when the limit was last logged
 }
 
@@ -52,14 +51,53 @@ type conn struct {
 	// working is how many requests are worked on: not one whose body, or whose
 	// answer, is on its way.
 	working atomic.Int32
-	// since is when the connection came or last had to do with a request: it
-	// became idle, one has come, one was done. In nanoseconds of the process.
+	// since is when the connection came or last had to do with a request: one has
+	// come, or its answer gone on. In nanoseconds of the process.
 	since atomic.Int64
 
 	// Under the owner's lock:
-	place   *list.Element // among the waiting or the active
-	waiting bool
-	closed  bool
+	in         *queue // the waiting, the active, or nil
+	prev, next *conn
+	closed     bool
+}
+
+// queue is connections in the order in which they came into it. It is list.List
+// without an allocation for each request.
+type queue struct {
+	first, last *conn
+	n           int
+}
+
+// push puts a connection that is in no queue at the end.
+func (q *queue) push(n *conn) {
+	n.in, n.prev, n.next = q, q.last, nil
+	if q.last == nil {
+		q.first = n
+	} else {
+		q.last.next = n
+	}
+	q.last = n
+	q.n++
+}
+
+// leave takes a connection out of its queue, if it is in one.
+func (n *conn) leave() {
+	q := n.in
+	if q == nil {
+		return
+	}
+	if n.prev == nil {
+		q.first = n.next
+	} else {
+		n.prev.next = n.next
+	}
+	if n.next == nil {
+		q.last = n.prev
+	} else {
+		n.next.prev = n.prev
+	}
+	n.in, n.prev, n.next = nil, nil, nil
+	q.n--
 }
 
 // grace is how long a connection has for the next thing to happen on it before
@@ -165,7 +203,7 @@ func (c *conns) admit(n *conn) (gone *conn, ok bool) {
 		c.held[n.key]++
 	}
 	n.touch()
-	n.place, n.waiting = c.waiting.PushBack(n), true
+	c.waiting.push(n)
 	return gone, true
 }
 
@@ -173,35 +211,18 @@ func (c *conns) admit(n *conn) (gone *conn, ok bool) {
 // One that has only just come, and may be about to speak, goes when no other
 // does.
 func (c *conns) idlest() *conn {
-	first := c.waiting.Front()
-	if first != nil && first.Value.(*conn).quiet() {
-		return first.Value.(*conn)
+	if first := c.waiting.first; first != nil && first.quiet() {
+		return first
 	}
-	for range min(looks, c.active.Len()) {
-		e := c.active.Front()
-		n := e.Value.(*conn)
-		if n.working.Load() == 0 && n.quiet() {
+	for range min(looks, c.active.n) {
+		n := c.active.first
+		if n.working.Load() <= 0 && n.quiet() {
 			return n
 		}
-		c.active.MoveToBack(e) // The next newcomer looks at others.
+		n.leave() // The next newcomer looks at others.
+		c.active.push(n)
 	}
-	if first != nil {
-		return first.Value.(*conn)
-	}
-	return nil
-}
-
-// leave takes a connection from the list that it is in; the lock is held.
-func (c *conns) leave(n *conn) {
-	if n.place == nil {
-		return
-	}
-	if n.waiting {
-		c.waiting.Remove(n.place)
-	} else {
-		c.active.Remove(n.place)
-	}
-	n.place = nil
+	return c.waiting.first
 }
 
 // remove forgets a connection; the lock is held.
@@ -216,7 +237,7 @@ func (c *conns) remove(n *conn) {
 			delete(c.held, n.key)
 		}
 	}
-	c.leave(n)
+	n.leave()
 }
 
 // tell logs that a limit is reached, once a minute; the lock is held.
@@ -246,14 +267,13 @@ func (c *conns) state(nc net.Conn, s http.ConnState) {
 	defer c.mu.Unlock()
 	switch {
 	case n.closed:
-	case s == http.StateActive && n.waiting:
-		c.leave(n)
+	case s == http.StateActive && n.in == &c.waiting:
+		n.leave()
 		n.touch()
-		n.place, n.waiting = c.active.PushBack(n), false
-	case s == http.StateIdle && !n.waiting:
-		c.leave(n)
-		n.touch()
-		n.place, n.waiting = c.waiting.PushBack(n), true
+		c.active.push(n)
+	case s == http.StateIdle && n.in == &c.active: // Its answer has touched it.
+		n.leave()
+		c.waiting.push(n)
 	}
 }
 
@@ -263,24 +283,9 @@ func connOf(r *http.Request) *conn {
 	return counted(c)
 }
 
-// begin counts a request as worked on, done ends that. n may be nil, as below.
-func (n *conn) begin() {
-	if n != nil {
-		n.touch()
-		n.working.Add(1)
-	}
-}
-
-func (n *conn) done() {
-	if n != nil {
-		n.touch()
-		n.working.Add(-1)
-	}
-}
-
-// rest says that a request waits for its client, who is not worked for
-// meanwhile; work that it goes on. They do not touch the connection: who sends a
-// byte at a time, or takes one, is as slow as who sends none.
+// work says that a request is worked on, rest that it is not: it is done, or
+// waits for its client. n may be nil. They do not touch the connection: who
+// sends a byte at a time, or takes one, is as slow as who sends none.
 func (n *conn) rest() {
 	if n != nil {
 		n.working.Add(-1)

@@ -110,8 +110,8 @@ func testConns(t *testing.T) {
 	for _, n := range []*conn{one, two, three, four, five, six, six, seven, eight, nine, ten, eleven} {
 		c.remove(n)
 	}
-	if c.n != 0 || len(c.held) != 0 || c.waiting.Len() != 0 || c.active.Len() != 0 {
-		t.Fatalf("afterwards %d, %v, %d waiting, %d active", c.n, c.held, c.waiting.Len(), c.active.Len())
+	if c.n != 0 || len(c.held) != 0 || c.waiting != (queue{}) || c.active != (queue{}) {
+		t.Fatalf("afterwards %d, %v, %d waiting, %d active", c.n, c.held, c.waiting.n, c.active.n)
 	}
 }
 

@@ -95,6 +95,10 @@ type exchange struct {
 	aborted bool
 	// by is the connection that the request came by, nil without a place.
 	by *conn
+	// body is the request's for the API.
+	body arriving
+	// written says that a part of the answer has been taken.
+	written bool
 	// stopping says that the server is about to stop.
 	stopping *atomic.Bool
 }
@@ -147,7 +151,10 @@ func (e *exchange) Write(b []byte) (int, error) {
 	e.by.rest()
 	defer e.by.work()
 	n, err := e.ResponseWriter.Write(b)
-	e.by.touch()
+	if e.written {
+		e.by.touch()
+	}
+	e.written = true
 	return n, err //nolint:wrapcheck // It is the connection's.
 }
 
@@ -174,8 +181,11 @@ func (e *exchange) NoteRefusal(why auth.Refusal, field string) {
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := f.now()
 	e := &exchange{ResponseWriter: w, id: f.requestID(r), by: connOf(r), stopping: &f.health.stopping}
-	e.by.begin()
-	defer e.by.done()
+	if r.ProtoMajor >= 2 {
+		e.by.touch() // In HTTP/1 its state has changed.
+	}
+	e.by.work()
+	defer e.by.rest()
 	if e.id == "" {
 		e.id = f.newID()
 	}
@@ -298,7 +308,8 @@ func (f *front) serve(e *exchange, r *http.Request) {
 		r = r.WithContext(ctx)
 		if e.by != nil && r.ContentLength != 0 && r.Body != nil {
 			// In the copy alone: net/http goes by what it finds in its own.
-			r.Body = &arriving{r.Body, e.by}
+			e.body = arriving{r.Body, e.by}
+			r.Body = &e.body
 		}
 		defer func() { e.route = r.Pattern }() // Also of one that does not return.
 		(*h).ServeHTTP(e, r)
