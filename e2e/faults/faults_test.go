@@ -552,7 +552,7 @@ var acts = []act{
 // docs is the status of the page that describes the API: this test's binary has
 // it only where the build has made it.
 func docs() int {
-	if _, err := fs.Stat(web.Files(), "docs.html"); err != nil {
+	if _, err := fs.Stat(web.Files(), "docs.html.gz"); err != nil {
 		return notFound
 	}
 	return ok
