@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/crypto/argon2"
@@ -88,7 +91,17 @@ func TestInLanes(t *testing.T) {
 	const lanes, steps = 5, 40
 	for threads := range 8 {
 		var done [steps][lanes]bool // The race detector sees who looks too early.
+		var now, most atomic.Int64
+		var nice atomic.Int64
 		inLanes(lanes, threads, steps, func(step, lane int) {
+			n := now.Add(1)
+			defer now.Add(-1)
+			for before := most.Load(); n > before && !most.CompareAndSwap(before, n); before = most.Load() {
+			}
+			if isNice() {
+				nice.Add(1)
+			}
+			runtime.Gosched()
 			done[step][lane] = true
 			for other := range lanes {
 				if step > 0 && !done[step-1][other] {
@@ -96,6 +109,12 @@ func TestInLanes(t *testing.T) {
 				}
 			}
 		})
+		if most.Load() > int64(max(threads, 1)) {
+			t.Errorf("%d lanes at once on %d threads", most.Load(), threads)
+		}
+		if got, want := nice.Load() == lanes*steps, threads > 1 && yields; got != want {
+			t.Errorf("%d threads: of low priority %v, want %v", threads, got, want)
+		}
 		for lane, done := range done[steps-1] {
 			if !done {
 				t.Errorf("%d threads: lane %d did not come to its end", threads, lane)
@@ -136,12 +155,14 @@ func TestMemoryComesBack(t *testing.T) {
 		for _, breaks := range []bool{false, true} {
 			told = nil
 			mark, left := block{1, 2, 3}, 0
+			var lent []block
 			func() {
 				defer func() { _ = recover() }()
 				_ = h.work(t.Context(), stored, func(turn turn) {
 					if int64(len(turn.in))*blockSize != want || h.arena.bytes != want || turn.threads < 1 || turn.threads > 2 {
 						t.Errorf("%s: %d blocks, %d bytes, %d threads", encoded, len(turn.in), h.arena.bytes, turn.threads)
 					}
+					lent = turn.in
 					for i := range turn.in {
 						turn.in[i] = mark
 					}
@@ -159,6 +180,9 @@ func TestMemoryComesBack(t *testing.T) {
 			if h.arena.bytes != 0 || left != 0 {
 				t.Errorf("%s: %d bytes afterwards, %d blocks not used", encoded, h.arena.bytes, left)
 			}
+			if len(lent) > 0 && mapped && unmapBlocks(lent) == nil {
+				t.Errorf("%s: the memory was not given back", encoded)
+			}
 			if want > 0 && mapped && !slices.Equal(told, []int64{want, 0}) || want == 0 && told != nil {
 				t.Errorf("%s: told %v", encoded, told)
 			}
@@ -166,5 +190,21 @@ func TestMemoryComesBack(t *testing.T) {
 	}
 	if _, ok := h.arena.take(1 << 50 / blockSize); ok && mapped {
 		t.Error("more memory than there is")
+	}
+
+	// Without memory it is as if there had been no place, and nothing is kept.
+	h.arena.from = func(int) ([]block, error) { return nil, errors.New("no memory") }
+	for range 3 {
+		_, err := h.Hash(t.Context(), "x")
+		if busy, ok := errors.AsType[*BusyError](err); !ok || !busy.NoMemory || busy.RetryAfter <= 0 || !errors.Is(err, ErrBusy) {
+			t.Errorf("without memory: %v", err)
+		}
+	}
+	if got := h.Stats(); got != (Stats{}) || h.arena.bytes != 0 {
+		t.Errorf("without memory %+v is kept, %d bytes", got, h.arena.bytes)
+	}
+	h.arena.from = nil
+	if _, err := h.Hash(t.Context(), "x"); err != nil {
+		t.Error(err)
 	}
 }

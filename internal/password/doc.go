@@ -36,7 +36,8 @@
 // waits until one is interrupted. So each hash runs on an OS thread of its own,
 // which is nice on Linux and ends with the hash, and MakeRoom leaves the other
 // goroutines processors of Go's own; the system then shares out the real ones.
-// A hash of several lanes has such a thread for each. The room is there while hashes work only: kept all the time, it
+// A hash of several lanes has as many such threads as are counted for it. The room
+// is there while hashes work only: kept all the time, it
 // made a check of a token cost 1.3 to 1.5 times the CPU on two processors.
 //
 // Verify does a default hash for whatever cannot match (an unknown user's "",

@@ -45,9 +45,14 @@ var ErrBusy = errors.New("too many passwords are being hashed")
 type BusyError struct {
 	// RetryAfter is when trying again makes sense.
 	RetryAfter time.Duration
+	// NoMemory says that there was a place, but the system had no memory for it.
+	NoMemory bool
 }
 
 func (e *BusyError) Error() string {
+	if e.NoMemory {
+		return fmt.Sprintf("the system has no memory for a hash; try again in %v", e.RetryAfter)
+	}
 	return fmt.Sprintf("%v; try again in %v", ErrBusy, e.RetryAfter)
 }
 
@@ -213,7 +218,7 @@ func (h *Hasher) work(ctx context.Context, of hash, fn func(turn)) error {
 	t := turn{began: time.Now(), threads: threads, made: &h.made}
 	if a, ok := of.(*argon2Hash); ok {
 		if t.in, ok = h.arena.take(a.blocks()); !ok {
-			return &BusyError{RetryAfter: h.gate.patience}
+			return &BusyError{RetryAfter: h.gate.patience, NoMemory: true}
 		}
 		defer h.arena.give(t.in)
 	}

@@ -51,3 +51,9 @@ func TestLowPriorityStaysApart(t *testing.T) {
 		all.Wait()
 	}
 }
+
+// isNice reports whether the calling thread is of low priority.
+func isNice() bool {
+	p, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0)
+	return err == nil && 20-p >= niceness
+}

@@ -25,7 +25,8 @@ import (
 // a thousand that only sit there push each other out. So does one whose client
 // keeps a request to itself, or the answer: its body does not come, or what is
 // written to it is not taken. Only where requests are worked on, or were a moment
-// ago, on all of them is a newcomer sent away.
+// ago, on all of them (or on all of as many as are looked at) is a newcomer sent
+// away.
 type conns struct {
 	net.Listener
 	most, share int // of all, of one address
@@ -39,7 +40,7 @@ type conns struct {
 	n       int
 	held    map[netip.Addr]int
 	waiting queue     // the longest waiting first
-	active  queue     // the longest with a request first
+	active  queue     // with a request; who was looked at is at the end
 	told    time.Time // when the limit was last logged
 }
 
@@ -271,8 +272,9 @@ func (c *conns) state(nc net.Conn, s http.ConnState) {
 		n.leave()
 		n.touch()
 		c.active.push(n)
-	case s == http.StateIdle && n.in == &c.active: // Its answer has touched it.
+	case s == http.StateIdle && n.in == &c.active:
 		n.leave()
+		n.touch()
 		c.waiting.push(n)
 	}
 }

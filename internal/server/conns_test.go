@@ -5,12 +5,15 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/config"
 	"github.com/latchkey-auth/latchkey/internal/doctor"
@@ -252,4 +255,35 @@ func TestWithin(t *testing.T) {
 			t.Errorf("%d connections of %d files: %d, want %d", c.most, c.files, got, c.want)
 		}
 	}
+}
+
+// TestSteadyClients: a client that takes its answer bit by bit is not one that
+// takes nothing.
+func TestSteadyClients(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n := &conn{}
+		n.touch()
+		e := &exchange{ResponseWriter: httptest.NewRecorder(), by: n, stopping: new(atomic.Bool)}
+		is := func(when string, quiet bool) {
+			t.Helper()
+			if n.quiet() != quiet {
+				t.Errorf("%s: quiet %v", when, !quiet)
+			}
+			time.Sleep(grace)
+		}
+		is("a request", false)
+		is("worked on for long", true)
+		_, _ = e.Write([]byte("a"))
+		is("the answer begins", false)
+		is("nothing more of it", true)
+		_, _ = e.Write([]byte("b"))
+		is("more of it is taken", false)
+		_ = e.FlushError()
+		is("all of it is taken", false)
+		e.by.work()
+		if n.working.Load() != 1 {
+			t.Errorf("worked for %d times", n.working.Load())
+		}
+	})
 }

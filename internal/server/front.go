@@ -162,7 +162,9 @@ func (e *exchange) Write(b []byte) (int, error) {
 func (e *exchange) FlushError() error {
 	e.by.rest()
 	defer e.by.work()
-	return http.NewResponseController(e.ResponseWriter).Flush() //nolint:wrapcheck // It is net/http's.
+	err := http.NewResponseController(e.ResponseWriter).Flush()
+	e.by.touch()
+	return err //nolint:wrapcheck // It is net/http's.
 }
 
 // Unwrap lets http.ResponseController reach the connection.

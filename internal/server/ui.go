@@ -126,7 +126,8 @@ func (u *ui) unpack(dist fs.FS) error {
 		unpacked := sync.OnceValues(func() ([]byte, error) { return unpacked(packed) })
 		f.forms[""] = form{func() (io.ReadCloser, error) {
 			b, err := unpacked()
-			return io.NopCloser(bytes.NewReader(b)), err
+			// Without its WriteTo it goes out in pieces, as a file does.
+			return io.NopCloser(struct{ io.Reader }{bytes.NewReader(b)}), err
 		}, size}
 	}
 	return nil

@@ -179,7 +179,6 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestPageMethods says that pages are only read.
 // TestPackedPages: of a file that the build has left compressed only, whoever
 // takes nothing compressed gets what is in it.
 func TestPackedPages(t *testing.T) {
@@ -221,6 +220,7 @@ func TestPackedPages(t *testing.T) {
 	}
 }
 
+// TestPageMethods says that pages are only read.
 func TestPageMethods(t *testing.T) {
 	t.Parallel()
 	u := pages(t, built(), false)

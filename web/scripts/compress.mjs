@@ -21,5 +21,6 @@ for (const name of readdirSync(dist, { recursive: true })) {
     writeFileSync(join(dist, name + suffix), packed);
     gain++;
   }
-  if (gain === 2 && plain.length >= 4096) unlinkSync(join(dist, name));
+  // By index.html make knows how old the build is.
+  if (gain === 2 && plain.length >= 4096 && name !== "index.html") unlinkSync(join(dist, name));
 }
