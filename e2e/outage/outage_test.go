@@ -215,7 +215,10 @@ func TestStartsBeforeItsDatabase(t *testing.T) {
 	if got := told(); got > 4 {
 		t.Errorf("the outage is told of %d times:\n%s", got, n.Log())
 	}
-	if got := strings.Count(n.Log(), "the database is there"); got != 1 {
+	// Lines of the log wait a moment to be written together.
+	back := func() int { return strings.Count(n.Log(), "the database is there") }
+	until(t, n, "it tells of the outage's end", func() bool { return back() > 0 })
+	if got := back(); got != 1 {
 		t.Errorf("its end is told of %d times, want once", got)
 	}
 	t.Logf("ready %v after the database", took.Round(time.Millisecond))
