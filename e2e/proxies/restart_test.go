@@ -115,6 +115,7 @@ func TestRestartsCostNoRequest(t *testing.T) {
 	stop()
 	all.Wait()
 	for i, n := range nodes {
+		n.Stop() // With the last lines of its log.
 		// What each process was given to do, and each of its stops while it was.
 		for j, life := range strings.Split(n.Log(), `"msg":"serving"`)[1:] {
 			if done := strings.Count(life, `"route":"/api/auth/token/refresh/"`); done == 0 {
