@@ -11,7 +11,7 @@ import (
 
 // This is argon2 (RFC 9106, section 3) in memory that is handed in.
 // golang.org/x/crypto/argon2 takes new memory for each hash, 19 MiB of ours: to
-// clear it and to collect it costs as much again as a third of the hash, and what
+// clear it and to collect it costs a quarter of the hash and more, and what
 // waits to be collected is the most of a busy server's memory. It also starts a
 // goroutine for each lane, which leaves the thread of low priority that the hash
 // is to run on. The compression function, nearly all of the work, is that

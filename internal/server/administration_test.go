@@ -4,7 +4,6 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
@@ -403,16 +402,7 @@ func TestFeed(t *testing.T) {
 	cfg := settings(t)
 	r, setup := setUp(t, cfg, &c)
 	admin := r.admin(setup)
-	log := slog.New(slog.DiscardHandler)
-	store, err := server.OpenStore(t.Context(), cfg, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	accounts, err := server.NewAccounts(t.Context(), cfg, store, log)
-	if err != nil {
-		t.Fatal(err)
-	}
+	accounts := beside(t, cfg)
 	k, secret, err := accounts.MakeServiceKey(t.Context(), "reports")
 	if err != nil {
 		t.Fatal(err)

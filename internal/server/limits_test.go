@@ -46,6 +46,19 @@ func (s stuckReader) UserByEmail(ctx context.Context, key string) (auth.User, er
 	return s.Reader.UserByEmail(ctx, key)
 }
 
+// startStuck runs a server with these settings on such a store.
+func startStuck(t *testing.T, env ...string) (*running, stuck) {
+	t.Helper()
+	cfg := settings(t, env...)
+	store, err := server.OpenStore(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	s := stuck{store, make(chan struct{}, 100), make(chan struct{})}
+	return start(t, cfg, server.RunOptions{Store: s}), s
+}
+
 // dial opens a connection and sends the beginning of a request, or nothing.
 func (r *running) dial(send string) net.Conn {
 	r.t.Helper()
@@ -81,14 +94,7 @@ func (r *running) answered(conn net.Conn) (*http.Response, string) {
 //
 // ASVS 13.1.2, 13.2.6, 15.2.2
 func TestCrowded(t *testing.T) {
-	cfg := settings(t, "LATCHKEY_LIMITS_REQUESTS=16", "LATCHKEY_THROTTLE_ENABLED=false")
-	store, err := server.OpenStore(t.Context(), cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close() })
-	s := stuck{store, make(chan struct{}, 100), make(chan struct{})}
-	r := start(t, cfg, server.RunOptions{Store: s})
+	r, s := startStuck(t, "LATCHKEY_LIMITS_REQUESTS=16", "LATCHKEY_THROTTLE_ENABLED=false")
 	_, body := r.do("POST", "/api/auth/register/", form)
 	var answer struct {
 		Tokens struct{ Access string }
@@ -169,14 +175,7 @@ func served(resp *http.Response) bool {
 //
 // ASVS 13.1.2, 13.2.6
 func TestConnectionsAtTheirLimit(t *testing.T) {
-	cfg := settings(t, "LATCHKEY_LIMITS_CONNECTIONS=16", "LATCHKEY_THROTTLE_ENABLED=false")
-	store, err := server.OpenStore(t.Context(), cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close() })
-	s := stuck{store, make(chan struct{}, 100), make(chan struct{})}
-	r := start(t, cfg, server.RunOptions{Store: s})
+	r, s := startStuck(t, "LATCHKEY_LIMITS_CONNECTIONS=16", "LATCHKEY_THROTTLE_ENABLED=false")
 	const get = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 	var idle []net.Conn
 	for i := range 40 {

@@ -20,6 +20,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/latchkey-auth/latchkey/internal/account"
 	"github.com/latchkey-auth/latchkey/internal/auth"
 	"github.com/latchkey-auth/latchkey/internal/config"
 	"github.com/latchkey-auth/latchkey/internal/server"
@@ -113,6 +114,22 @@ func startInFull(t *testing.T, cfg *config.Config, opts server.RunOptions) *runn
 		t.Fatal("the server is not ready after 20 s")
 	}
 	return r
+}
+
+// beside is the acts on accounts that the command line has beside a server.
+func beside(t *testing.T, cfg *config.Config) *account.Service {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	store, err := server.OpenStore(t.Context(), cfg, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	accounts, err := server.NewAccounts(t.Context(), cfg, store, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return accounts
 }
 
 func (r *running) do(method, path, body string, header ...string) (*http.Response, string) {
@@ -348,17 +365,7 @@ func TestShutdownDelay(t *testing.T) {
 	const delay = 2 * time.Second
 	cfg := settings(t, "LATCHKEY_TIMEOUTS_SHUTDOWN_DELAY="+delay.String())
 	r := start(t, cfg, server.RunOptions{})
-	log := slog.New(slog.DiscardHandler)
-	store, err := server.OpenStore(t.Context(), cfg, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	accounts, err := server.NewAccounts(t.Context(), cfg, store, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, secret, err := accounts.MakeServiceKey(t.Context(), "reports")
+	_, secret, err := beside(t, cfg).MakeServiceKey(t.Context(), "reports")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -257,16 +257,7 @@ func TestAlteredTokens(t *testing.T) {
 		t.Errorf("the set-up link has %d bytes, %v", len(b), err)
 	}
 	admin := r.admin(setup)
-	store, err := server.OpenStore(t.Context(), cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	accounts, err := server.NewAccounts(t.Context(), cfg, store, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, key, err := accounts.MakeServiceKey(t.Context(), "altered")
+	_, key, err := beside(t, cfg).MakeServiceKey(t.Context(), "altered")
 	if err != nil {
 		t.Fatal(err)
 	}
