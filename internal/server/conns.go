@@ -37,8 +37,8 @@ type conns struct {
 	log   *slog.Logger
 
 	mu      sync.Mutex
-	n       int
-	held    map[netip.Addr]int
+	all     places
+	multi   places    // of those that may speak HTTP/2
 	waiting queue     // the longest waiting first
 	active  queue     // with a request; who was looked at is at the end
 	told    time.Time // when the limit was last logged
@@ -59,7 +59,38 @@ type conn struct {
 	// Under the owner's lock:
 	in         *queue // the waiting, the active, or nil
 	prev, next *conn
+	multi      bool // it may speak HTTP/2
 	closed     bool
+}
+
+// maxMultiplexed is how many connections may speak HTTP/2, a quarter of them of
+// one address: each may begin maxStreams requests at once, before any of them can
+// be refused.
+const maxMultiplexed = 128
+
+// places are those taken, in all and by each address that counts.
+type places struct {
+	n    int
+	held map[netip.Addr]int
+}
+
+func newPlaces() places { return places{held: map[netip.Addr]int{}} }
+
+func (p *places) take(key netip.Addr) {
+	p.n++
+	if key.IsValid() {
+		p.held[key]++
+	}
+}
+
+func (p *places) give(key netip.Addr) {
+	p.n--
+	if !key.IsValid() {
+		return
+	}
+	if p.held[key]--; p.held[key] == 0 {
+		delete(p.held, key)
+	}
 }
 
 // queue is connections in the order in which they came into it. It is list.List
@@ -127,7 +158,7 @@ func newConns(l net.Listener, most, share int, trusted []netip.Prefix, log *slog
 	if share == 0 {
 		share = max(1, most/4)
 	}
-	return &conns{Listener: l, most: most, share: share, trusted: trusted, log: log, held: map[netip.Addr]int{}}
+	return &conns{Listener: l, most: most, share: share, trusted: trusted, log: log, all: newPlaces(), multi: newPlaces()}
 }
 
 // Accept gives the next connection that may stay.
@@ -188,21 +219,18 @@ func (c *conns) key(addr netip.Addr) netip.Addr {
 func (c *conns) admit(n *conn) (gone *conn, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if n.key.IsValid() && c.held[n.key] >= c.share {
+	if n.key.IsValid() && c.all.held[n.key] >= c.share {
 		c.tell("connections of one address are at their limit", c.share)
 		return nil, false
 	}
-	if c.n >= c.most {
+	if c.all.n >= c.most {
 		c.tell("connections are at their limit", c.most)
 		if gone = c.idlest(); gone == nil {
 			return nil, false
 		}
 		c.remove(gone)
 	}
-	c.n++
-	if n.key.IsValid() {
-		c.held[n.key]++
-	}
+	c.all.take(n.key)
 	n.touch()
 	c.waiting.push(n)
 	return gone, true
@@ -232,13 +260,31 @@ func (c *conns) remove(n *conn) {
 		return
 	}
 	n.closed = true
-	c.n--
-	if n.key.IsValid() {
-		if c.held[n.key]--; c.held[n.key] == 0 {
-			delete(c.held, n.key)
-		}
+	c.all.give(n.key)
+	if n.multi {
+		c.multi.give(n.key)
 	}
 	n.leave()
+}
+
+// multiplex reports whether a connection, which is about to greet, may speak
+// HTTP/2: it then has a place for that until it ends.
+func (c *conns) multiplex(nc net.Conn) bool {
+	n := counted(nc)
+	if n == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n.closed || n.multi {
+		return n.multi && !n.closed
+	}
+	if c.multi.n >= maxMultiplexed || n.key.IsValid() && c.multi.held[n.key] >= maxMultiplexed/4 {
+		return false
+	}
+	n.multi = true
+	c.multi.take(n.key)
+	return true
 }
 
 // tell logs that a limit is reached, once a minute; the lock is held.

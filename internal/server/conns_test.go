@@ -113,8 +113,51 @@ func testConns(t *testing.T) {
 	for _, n := range []*conn{one, two, three, four, five, six, six, seven, eight, nine, ten, eleven} {
 		c.remove(n)
 	}
-	if c.n != 0 || len(c.held) != 0 || c.waiting != (queue{}) || c.active != (queue{}) {
-		t.Fatalf("afterwards %d, %v, %d waiting, %d active", c.n, c.held, c.waiting.n, c.active.n)
+	if c.all.n != 0 || len(c.all.held) != 0 || c.waiting != (queue{}) || c.active != (queue{}) {
+		t.Fatalf("afterwards %v, %d waiting, %d active", c.all, c.waiting.n, c.active.n)
+	}
+}
+
+// TestMultiplexed: so many may speak HTTP/2, a quarter of them of one address,
+// and each place is given back once.
+func TestMultiplexed(t *testing.T) {
+	t.Parallel()
+	c := newConns(nil, 1000, 1000, nil, slog.New(slog.DiscardHandler))
+	var all []*conn
+	may := func(address string, want bool) {
+		t.Helper()
+		n := &conn{owner: c}
+		if address != "" {
+			n.key = netip.MustParseAddr(address)
+		}
+		c.admit(n)
+		all = append(all, n)
+		// Asked twice it is one place.
+		if got, again := c.multiplex(n), c.multiplex(n); got != want || again != want {
+			t.Fatalf("connection %d, of %q: %v and %v, want %v", len(all), address, got, again, want)
+		}
+	}
+	for range maxMultiplexed / 4 {
+		may("192.0.2.1", true)
+	}
+	may("192.0.2.1", false)
+	for range maxMultiplexed - maxMultiplexed/4 {
+		may("", true)
+	}
+	may("", false)
+	may("192.0.2.2", false)
+	c.remove(all[0])
+	c.remove(all[0])
+	may("192.0.2.1", true)
+	may("192.0.2.1", false)
+	if c.multiplex(all[0]) {
+		t.Error("a closed connection took a place")
+	}
+	for _, n := range all {
+		c.remove(n)
+	}
+	if c.multi.n != 0 || len(c.multi.held) != 0 {
+		t.Errorf("afterwards %v", c.multi)
 	}
 }
 

@@ -97,25 +97,31 @@ func (h *holder) ask(n int, path string) map[string]int {
 // ASVS 15.2.2
 func TestHeldStreams(t *testing.T) {
 	r, _ := overTLS(t, "LATCHKEY_LIMITS_CONNECTIONS=64", "LATCHKEY_TIMEOUTS_WRITE=15s")
-	one, two, three := r.hold(), r.hold(), r.hold()
-	if got := one.ask(60, "/healthz"); got["200"] != 60 {
-		t.Fatalf("the first: %v", got)
+	var first []*holder
+	for i := range 3 {
+		h := r.hold()
+		first = append(first, h)
+		if got := h.ask(30, "/healthz"); got["200"] != 30 {
+			t.Fatalf("number %d: %v", i, got)
+		}
 	}
-	got := two.ask(60, "/")
-	if got["200"] != 40 || got["503"] != 20 {
-		t.Errorf("the second: %v, want 40 and 20 refused", got)
+	last, more := r.hold(), r.hold()
+	got := last.ask(30, "/")
+	if got["200"] != 10 || got["503"] != 20 {
+		t.Errorf("the last: %v, want 10 and 20 refused", got)
 	}
 	if resp, body := r.do("GET", "/healthz", ""); resp.ProtoMajor != 1 || resp.StatusCode != 200 {
 		t.Errorf("somebody else meanwhile: %s %d %s", resp.Proto, resp.StatusCode, body)
 	}
 	// What is refused is done with.
 	for range 5 {
-		if got := three.ask(30, "/healthz"); got["503"] != 30 || three.gone {
-			t.Errorf("the third: %v, gone %v", got, three.gone)
+		if got := more.ask(30, "/healthz"); got["503"] != 30 || more.gone {
+			t.Errorf("one more: %v, gone %v", got, more.gone)
 		}
 	}
-	one.conn.Close()
-	two.conn.Close()
+	for _, h := range append(first, last) {
+		h.conn.Close()
+	}
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		if got := r.hold().ask(1, "/healthz"); got["200"] == 1 {
 			break

@@ -35,10 +35,14 @@ import (
 	"github.com/latchkey-auth/latchkey/web"
 )
 
-// maxStreams is how many requests an HTTP/2 connection may have under way.
+// maxStreams is how many requests an HTTP/2 connection may have under way: as
+// many times maxMultiplexed may be begun by net/http, at some 25 KiB each, before
+// the first of them is looked at. RFC 9113, section 6.5.2, advises 100 at
+// least, for answers that take long; here they do not.
+//
 // What is cancelled counts until its handler has ended, so that a rapid reset
 // (CVE-2023-44487) is no way around it: net/http sees to that.
-const maxStreams = 100
+const maxStreams = 32
 
 // maxHeader is the most bytes of a request's head; more is 431.
 const maxHeader = 16 << 10
@@ -514,7 +518,7 @@ func listen(ctx context.Context, cfg *config.Config, cert *certificate, log *slo
 	if cert == nil {
 		return counted, counted, nil
 	}
-	return counted, tls.NewListener(counted, tlsConfig(cert)), nil
+	return counted, tls.NewListener(counted, tlsConfig(cert, counted.multiplex)), nil
 }
 
 // welcome is what there is outside of the API where the UI is switched off.

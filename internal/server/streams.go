@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// streams bounds the requests that come by HTTP/2. One connection brings a
-// hundred, each with a goroutine and buffers of its own, and the client says when
+// streams bounds the requests that come by HTTP/2. One connection brings
+// dozens, each with a goroutine and buffers of its own, and the client says when
 // their answers may go: without a bound one address could keep as many waiting
 // as there is memory.
 //
@@ -29,9 +29,13 @@ type streams struct {
 
 // newStreams bounds the requests on so many connections.
 func newStreams(connections int, key func(netip.Addr) netip.Addr) *streams {
-	most := max(maxStreams, int64(connections)/4)
-	return &streams{most: most, share: max(maxStreams, most/4), key: key, held: map[netip.Addr]int64{}}
+	most := max(leastStreams, int64(connections)/8)
+	return &streams{most: most, share: max(leastStreams, most/4), key: key, held: map[netip.Addr]int64{}}
 }
+
+// leastStreams is how many requests there may be, of one address, too, however
+// few the connections.
+const leastStreams = 100
 
 // fewStreams is how many requests of an address are never why too many wait: a
 // page and its scripts.

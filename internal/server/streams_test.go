@@ -11,7 +11,7 @@ import (
 
 // The bound, the share of an address, and beyond both the end of the connection.
 func TestStreams(t *testing.T) {
-	s := newStreams(4096, (&conns{}).key) // 1,024 in all, 256 of an address
+	s := newStreams(8192, (&conns{}).key) // 1,024 in all, 256 of an address
 	var dones []func()
 	enter := func(peer string, want fit) {
 		t.Helper()

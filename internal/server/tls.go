@@ -5,7 +5,9 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -17,8 +19,12 @@ const lookEvery = time.Second
 // tlsConfig is TLS 1.3, and 1.2 with forward secrecy and authenticated
 // encryption only (RFC 9325, section 4.2). The curves are Go's, the
 // post-quantum hybrid first.
-func tlsConfig(c *certificate) *tls.Config {
-	return &tls.Config{
+//
+// HTTP/2 is offered (RFC 7301) where more allows one more connection of it, and
+// HTTP/1.1 otherwise. A client that speaks nothing else than HTTP/2 is refused
+// then: no_application_protocol.
+func tlsConfig(c *certificate, more func(net.Conn) bool) *tls.Config {
+	plain := &tls.Config{
 		GetCertificate: c.get,
 		MinVersion:     tls.VersionTLS12,
 		CipherSuites: []uint16{
@@ -26,8 +32,17 @@ func tlsConfig(c *certificate) *tls.Config {
 			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 		},
-		NextProtos: []string{"h2", "http/1.1"},
+		NextProtos: []string{"http/1.1"},
 	}
+	both := plain.Clone()
+	both.NextProtos = []string{"h2", "http/1.1"}
+	both.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if slices.Contains(hello.SupportedProtos, "h2") && !more(hello.Conn) {
+			return plain, nil
+		}
+		return nil, nil //nolint:nilnil // That is: the one at hand.
+	}
+	return both
 }
 
 // certificate is the one in force. A new one is taken when its files have

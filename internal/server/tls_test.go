@@ -219,6 +219,57 @@ func TestHTTP2(t *testing.T) {
 	}
 }
 
+// Where many connections speak HTTP/2, the next one is served by HTTP/1.1 until one
+// of them ends; one that can do nothing else is told so.
+func TestHTTP2Places(t *testing.T) {
+	r, _ := overTLS(t)
+	addr := strings.TrimPrefix(r.url, "https://")
+	dial := func(protocols ...string) (*tls.Conn, error) {
+		conn, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, NextProtos: protocols})
+		if err == nil {
+			t.Cleanup(func() { conn.Close() })
+		}
+		return conn, err
+	}
+	spoken := func() string {
+		t.Helper()
+		conn, err := dial("h2", "http/1.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conn.ConnectionState().NegotiatedProtocol
+	}
+	first, err := dial("h2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 1
+	for spoken() == "h2" {
+		if n++; n > 1000 {
+			t.Fatal("a thousand connections speak HTTP/2")
+		}
+	}
+	if n != 128 { // docs/limits.md
+		t.Errorf("%d connections speak HTTP/2", n)
+	}
+	r.http.Transport.(*http.Transport).ForceAttemptHTTP2 = true
+	if resp, body := r.do("GET", "/healthz", ""); resp.StatusCode != 200 || resp.ProtoMajor != 1 || resp.TLS.Version != tls.VersionTLS13 {
+		t.Errorf("one more: %s %d %s", resp.Proto, resp.StatusCode, body)
+	}
+	if _, err := dial("h2"); err == nil || !strings.Contains(err.Error(), "no application protocol") {
+		t.Errorf("one more that speaks nothing else: %v", err)
+	}
+	if _, err := dial("http/1.1"); err != nil {
+		t.Errorf("one that does not want it: %v", err)
+	}
+	first.Close()
+	for end := time.Now().Add(10 * time.Second); spoken() != "h2"; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the place of the closed connection was not given back")
+		}
+	}
+}
+
 // frame is one of HTTP/2 (RFC 9113, section 4.1).
 func frame(kind, flags byte, stream uint32, payload string) string {
 	n := len(payload)
