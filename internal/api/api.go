@@ -228,7 +228,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h["Allow"] = rt.allow
 	t, ok := a.admit(r, rt)
 	if !ok {
-		a.fail(w, r, rt.errors, errCrowded)
+		a.fail(w, r, rt.errors, ErrCrowded)
 		return
 	}
 	if t != nil {

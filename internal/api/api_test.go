@@ -848,6 +848,7 @@ func TestWithoutEndpoint(t *testing.T) {
 	}{
 		{api.WriteNotFound, 404, notFound},
 		{api.WriteBadHost, 400, `{"detail":"Invalid host."}`},
+		{api.WriteManyFields, 431, `{"detail":"Too many header fields."}`},
 		{api.WriteStarting, 503, `{"detail":"Service temporarily unavailable, try again later."}`},
 		{api.WriteInternalError, 500, `{"detail":"Internal server error."}`},
 	} {

@@ -83,6 +83,15 @@ func WriteBadHost(w http.ResponseWriter) {
 	detail(w, nil, http.StatusBadRequest, textBadHost, "")
 }
 
+// WriteManyFields answers 431 for a head of too many fields, and ends the
+// connection.
+func WriteManyFields(w http.ResponseWriter) {
+	noteRefusal(w, auth.RefusedMalformed, "")
+	setHeaders(w.Header())
+	w.Header()["Connection"] = []string{"close"}
+	detail(w, nil, http.StatusRequestHeaderFieldsTooLarge, textManyFields, "")
+}
+
 // WriteStarting answers 503 while the revocations are not loaded yet.
 func WriteStarting(w http.ResponseWriter) {
 	noteRefusal(w, auth.RefusedBusy, "")
@@ -111,10 +120,22 @@ func WriteBusyHead(w http.ResponseWriter) {
 // WriteBusyRaw writes the same answer onto a connection that will be closed
 // after it, before any request has been read.
 func WriteBusyRaw(w io.Writer) error {
-	body := appendString([]byte(`{"detail":`), textUnavailable)
+	return raw(w, http.StatusServiceUnavailable, textUnavailable, "Retry-After: 1\r\n")
+}
+
+// WriteManyFieldsRaw writes what WriteManyFields does onto a connection that will
+// be closed after it.
+func WriteManyFieldsRaw(w io.Writer) error {
+	return raw(w, http.StatusRequestHeaderFieldsTooLarge, textManyFields, "")
+}
+
+// raw writes an answer with a detail; more is further lines of its head.
+func raw(w io.Writer, status int, text, more string) error {
+	body := appendString([]byte(`{"detail":`), text)
 	body = append(body, '}')
-	_, err := fmt.Fprintf(w, "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"+
-		"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nRetry-After: 1\r\nConnection: close\r\n\r\n%s", len(body), body)
+	_, err := fmt.Fprintf(w, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"+
+		"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%sConnection: close\r\n\r\n%s",
+		status, http.StatusText(status), len(body), more, body)
 	return err
 }
 

@@ -14,8 +14,9 @@ import (
 // otherwise.
 const MaxRequests = 2048
 
-// errCrowded is what a request gets that there is no room for.
-var errCrowded = &auth.Error{Kind: auth.Unavailable, Code: auth.CodeBusy, RetryAfter: time.Second}
+// ErrCrowded is what a request gets that there is no room for. A body that ends
+// with it is answered with it.
+var ErrCrowded = &auth.Error{Kind: auth.Unavailable, Code: auth.CodeBusy, RetryAfter: time.Second}
 
 // load bounds the requests that are worked on at once, so that what cannot be
 // served in time is refused early and costs no memory. One endpoint may have
@@ -59,7 +60,7 @@ func (t *turn) Read(p []byte) (int, error) {
 	t.leave()
 	n, err := t.ReadCloser.Read(p)
 	if !t.enter() && (err == nil || errors.Is(err, io.EOF)) {
-		return 0, errCrowded
+		return 0, ErrCrowded
 	}
 	return n, err //nolint:wrapcheck // It is the body's.
 }

@@ -34,6 +34,7 @@ const (
 	textTooLarge    = "Request body is too large."
 	textUnreadable  = "Request body could not be read."
 	textBadHost     = "Invalid host."
+	textManyFields  = "Too many header fields."
 	textTimeout     = "Request body did not arrive in time."
 	textAuthMode    = "Auth-Mode must be cookie or hybrid."
 	textCrossOrigin = "Cross-origin request refused."

@@ -33,15 +33,18 @@ type conns struct {
 	trusted     []netip.Prefix
 	// stall is how long a client may read nothing of what is on its way to it,
 	// 0 for as long as it wants.
-	stall time.Duration
-	log   *slog.Logger
+	stall  time.Duration
+	secure bool // TLS is spoken
+	log    *slog.Logger
 
 	mu      sync.Mutex
-	all     places
-	multi   places    // of those that may speak HTTP/2
+	all     tally
+	multi   tally     // of those that may speak HTTP/2
 	waiting queue     // the longest waiting first
 	active  queue     // with a request; who was looked at is at the end
-	told    time.Time // when the limit was last logged
+	kept    tally     // bytes of unfinished requests; see kept
+	laden   queue     // of those that they are kept for, the eldest first
+	told    time.Time // when a limit was last logged
 }
 
 // conn is a connection with its place among all.
@@ -55,12 +58,14 @@ type conn struct {
 	// since is when the connection came or last had to do with a request: one has
 	// come, or its answer gone on. In nanoseconds of the process.
 	since atomic.Int64
+	kept  kept
+	head  lines // of a request without TLS; its reader's
 
 	// Under the owner's lock:
-	in         *queue // the waiting, the active, or nil
-	prev, next *conn
-	multi      bool // it may speak HTTP/2
-	closed     bool
+	turn   link // in the waiting or the active
+	laden  link
+	multi  bool // it may speak HTTP/2
+	closed bool
 }
 
 // maxMultiplexed is how many connections may speak HTTP/2, a quarter of them of
@@ -68,68 +73,58 @@ type conn struct {
 // be refused.
 const maxMultiplexed = 128
 
-// places are those taken, in all and by each address that counts.
-type places struct {
-	n    int
-	held map[netip.Addr]int
-}
-
-func newPlaces() places { return places{held: map[netip.Addr]int{}} }
-
-func (p *places) take(key netip.Addr) {
-	p.n++
-	if key.IsValid() {
-		p.held[key]++
-	}
-}
-
-func (p *places) give(key netip.Addr) {
-	p.n--
-	if !key.IsValid() {
-		return
-	}
-	if p.held[key]--; p.held[key] == 0 {
-		delete(p.held, key)
-	}
-}
-
 // queue is connections in the order in which they came into it. It is list.List
 // without an allocation for each request.
 type queue struct {
-	first, last *conn
+	first, last *link
 	n           int
 }
 
+// link is a connection's place in a queue.
+type link struct {
+	of         *conn
+	in         *queue // nil in none
+	prev, next *link
+}
+
 // push puts a connection that is in no queue at the end.
-func (q *queue) push(n *conn) {
-	n.in, n.prev, n.next = q, q.last, nil
+func (q *queue) push(l *link) {
+	l.in, l.prev, l.next = q, q.last, nil
 	if q.last == nil {
-		q.first = n
+		q.first = l
 	} else {
-		q.last.next = n
+		q.last.next = l
 	}
-	q.last = n
+	q.last = l
 	q.n++
 }
 
 // leave takes a connection out of its queue, if it is in one.
-func (n *conn) leave() {
-	q := n.in
+func (l *link) leave() {
+	q := l.in
 	if q == nil {
 		return
 	}
-	if n.prev == nil {
-		q.first = n.next
+	if l.prev == nil {
+		q.first = l.next
 	} else {
-		n.prev.next = n.next
+		l.prev.next = l.next
 	}
-	if n.next == nil {
-		q.last = n.prev
+	if l.next == nil {
+		q.last = l.prev
 	} else {
-		n.next.prev = n.prev
+		l.next.prev = l.prev
 	}
-	n.in, n.prev, n.next = nil, nil, nil
+	l.in, l.prev, l.next = nil, nil, nil
 	q.n--
+}
+
+// newConn is a connection that is not counted yet.
+func newConn(tcp *net.TCPConn, owner *conns, key netip.Addr) *conn {
+	n := &conn{TCPConn: tcp, owner: owner, key: key}
+	n.turn.of, n.laden.of = n, n
+	n.kept.greeting.Store(owner.secure)
+	return n
 }
 
 // grace is how long a connection has for the next thing to happen on it before
@@ -158,7 +153,7 @@ func newConns(l net.Listener, most, share int, trusted []netip.Prefix, log *slog
 	if share == 0 {
 		share = max(1, most/4)
 	}
-	return &conns{Listener: l, most: most, share: share, trusted: trusted, log: log, all: newPlaces(), multi: newPlaces()}
+	return &conns{Listener: l, most: most, share: share, trusted: trusted, log: log, all: newTally(), multi: newTally(), kept: newTally()}
 }
 
 // Accept gives the next connection that may stay.
@@ -172,10 +167,11 @@ func (c *conns) Accept() (net.Conn, error) {
 		if !ok {
 			return accepted, nil
 		}
-		n := &conn{TCPConn: tcp, owner: c}
+		var key netip.Addr
 		if peer, ok := tcp.RemoteAddr().(*net.TCPAddr); ok {
-			n.key = c.key(peer.AddrPort().Addr())
+			key = c.key(peer.AddrPort().Addr())
 		}
+		n := newConn(tcp, c, key)
 		gone, ok := c.admit(n)
 		if gone != nil {
 			_ = gone.Close()
@@ -187,7 +183,7 @@ func (c *conns) Accept() (net.Conn, error) {
 			}
 			return n, nil
 		}
-		turnAway(tcp)
+		turnAway(tcp, api.WriteBusyRaw)
 	}
 }
 
@@ -219,20 +215,20 @@ func (c *conns) key(addr netip.Addr) netip.Addr {
 func (c *conns) admit(n *conn) (gone *conn, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if n.key.IsValid() && c.all.held[n.key] >= c.share {
+	if n.key.IsValid() && c.all.of[n.key] >= int64(c.share) {
 		c.tell("connections of one address are at their limit", c.share)
 		return nil, false
 	}
-	if c.all.n >= c.most {
+	if c.all.n >= int64(c.most) {
 		c.tell("connections are at their limit", c.most)
 		if gone = c.idlest(); gone == nil {
 			return nil, false
 		}
 		c.remove(gone)
 	}
-	c.all.take(n.key)
+	c.all.add(n.key, 1)
 	n.touch()
-	c.waiting.push(n)
+	c.waiting.push(&n.turn)
 	return gone, true
 }
 
@@ -240,18 +236,28 @@ func (c *conns) admit(n *conn) (gone *conn, ok bool) {
 // One that has only just come, and may be about to speak, goes when no other
 // does.
 func (c *conns) idlest() *conn {
-	if first := c.waiting.first; first != nil && first.quiet() {
-		return first
+	first := c.waiting.first
+	if first != nil && first.of.quiet() {
+		return first.of
 	}
-	for range min(looks, c.active.n) {
-		n := c.active.first
-		if n.working.Load() <= 0 && n.quiet() {
-			return n
+	if n := c.active.look(func(n *conn) bool { return n.working.Load() <= 0 && n.quiet() }); n != nil || first == nil {
+		return n
+	}
+	return first.of
+}
+
+// look is the first that will do, nil where none does, or none of as many as
+// are looked at: those go to the end, so that the next look is at others.
+func (q *queue) look(fits func(*conn) bool) *conn {
+	for range min(looks, q.n) {
+		l := q.first
+		if fits(l.of) {
+			return l.of
 		}
-		n.leave() // The next newcomer looks at others.
-		c.active.push(n)
+		l.leave()
+		q.push(l)
 	}
-	return c.waiting.first
+	return nil
 }
 
 // remove forgets a connection; the lock is held.
@@ -260,30 +266,41 @@ func (c *conns) remove(n *conn) {
 		return
 	}
 	n.closed = true
-	c.all.give(n.key)
+	c.all.add(n.key, -1)
 	if n.multi {
-		c.multi.give(n.key)
+		c.multi.add(n.key, -1)
 	}
-	n.leave()
+	c.kept.add(n.key, -n.kept.counted)
+	n.turn.leave()
+	n.laden.leave()
 }
 
-// multiplex reports whether a connection, which is about to greet, may speak
-// HTTP/2: it then has a place for that until it ends.
-func (c *conns) multiplex(nc net.Conn) bool {
+// greet notes that a connection's TLS has begun, and reports whether it may speak
+// HTTP/2, if that is wanted: it then has a place for that until it ends.
+func (c *conns) greet(nc net.Conn, wanted bool) bool {
 	n := counted(nc)
 	if n == nil {
 		return false
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	may := wanted && c.multiplex(n)
+	n.kept.greeted(may)
+	c.weigh(n)
+	return may
+}
+
+// multiplex gives a connection a place among those that speak HTTP/2; the lock
+// is held.
+func (c *conns) multiplex(n *conn) bool {
 	if n.closed || n.multi {
 		return n.multi && !n.closed
 	}
-	if c.multi.n >= maxMultiplexed || n.key.IsValid() && c.multi.held[n.key] >= maxMultiplexed/4 {
+	if c.multi.over(n.key, maxMultiplexed-1, maxMultiplexed/4-1) {
 		return false
 	}
 	n.multi = true
-	c.multi.take(n.key)
+	c.multi.add(n.key, 1)
 	return true
 }
 
@@ -314,14 +331,18 @@ func (c *conns) state(nc net.Conn, s http.ConnState) {
 	defer c.mu.Unlock()
 	switch {
 	case n.closed:
-	case s == http.StateActive && n.in == &c.waiting:
-		n.leave()
+	case s == http.StateActive && n.turn.in == &c.waiting:
+		n.turn.leave()
 		n.touch()
-		c.active.push(n)
-	case s == http.StateIdle && n.in == &c.active:
-		n.leave()
+		c.active.push(&n.turn)
+		n.kept.begun.Store(true)
+		c.weigh(n)
+	case s == http.StateIdle && n.turn.in == &c.active:
+		n.turn.leave()
 		n.touch()
-		c.waiting.push(n)
+		c.waiting.push(&n.turn)
+		n.kept.over()
+		c.weigh(n)
 	}
 }
 
@@ -366,12 +387,12 @@ func (n *conn) Close() error {
 	return n.TCPConn.Close() //nolint:wrapcheck // It is the connection's.
 }
 
-// turnAway says that there is no place, without waiting for the peer: nothing
-// has been sent yet, so that the answer fits the socket's buffer. To one that
-// speaks TLS it is noise before the end.
-func turnAway(tcp *net.TCPConn) {
+// turnAway refuses a connection, without waiting for the peer: what has been
+// sent, if anything, was taken, so that the answer fits the socket's buffer. To
+// one that speaks TLS it is noise before the end.
+func turnAway(tcp *net.TCPConn, answer func(io.Writer) error) {
 	_ = tcp.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
-	_ = api.WriteBusyRaw(tcp)
+	_ = answer(tcp)
 	_ = tcp.CloseWrite()
 	_ = tcp.Close()
 }

@@ -19,6 +19,15 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/doctor"
 )
 
+// connFrom is a connection from an address, "" for one that is not counted.
+func connFrom(c *conns, address string) *conn {
+	var key netip.Addr
+	if address != "" {
+		key = netip.MustParseAddr(address)
+	}
+	return newConn(nil, c, key)
+}
+
 // TestConns: who waits gives way to who comes, no address has more than its
 // share, and every place is given back once.
 //
@@ -31,10 +40,7 @@ func TestConns(t *testing.T) {
 func testConns(t *testing.T) {
 	c := newConns(nil, 4, 2, nil, slog.New(slog.DiscardHandler))
 	add := func(address string) (*conn, *conn, bool) {
-		n := &conn{owner: c}
-		if address != "" {
-			n.key = netip.MustParseAddr(address)
-		}
+		n := connFrom(c, address)
 		gone, ok := c.admit(n)
 		return n, gone, ok
 	}
@@ -113,7 +119,7 @@ func testConns(t *testing.T) {
 	for _, n := range []*conn{one, two, three, four, five, six, six, seven, eight, nine, ten, eleven} {
 		c.remove(n)
 	}
-	if c.all.n != 0 || len(c.all.held) != 0 || c.waiting != (queue{}) || c.active != (queue{}) {
+	if c.all.n != 0 || len(c.all.of) != 0 || c.waiting != (queue{}) || c.active != (queue{}) {
 		t.Fatalf("afterwards %v, %d waiting, %d active", c.all, c.waiting.n, c.active.n)
 	}
 }
@@ -126,10 +132,7 @@ func TestMultiplexed(t *testing.T) {
 	var all []*conn
 	may := func(address string, want bool) {
 		t.Helper()
-		n := &conn{owner: c}
-		if address != "" {
-			n.key = netip.MustParseAddr(address)
-		}
+		n := connFrom(c, address)
 		c.admit(n)
 		all = append(all, n)
 		// Asked twice it is one place.
@@ -156,7 +159,7 @@ func TestMultiplexed(t *testing.T) {
 	for _, n := range all {
 		c.remove(n)
 	}
-	if c.multi.n != 0 || len(c.multi.held) != 0 {
+	if c.multi.n != 0 || len(c.multi.of) != 0 {
 		t.Errorf("afterwards %v", c.multi)
 	}
 }

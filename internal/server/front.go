@@ -279,7 +279,29 @@ func (f *front) baseline(h http.Header) {
 	}
 }
 
+// maxFields is the most fields of a request's head, Host among them; more is
+// 431. It is as many as Python's http.client and gunicorn take.
+const maxFields = 100
+
+// manyFields reports whether a head has more.
+func manyFields(h http.Header) bool {
+	n := 1 + len(h) // net/http keeps Host elsewhere.
+	for _, values := range h {
+		n += len(values) - 1
+	}
+	return n > maxFields
+}
+
 func (f *front) serve(e *exchange, r *http.Request) {
+	if manyFields(r.Header) {
+		e.route = "head"
+		f.cors.allow(e.Header(), r)
+		// Nobody looks at them any more; net/http keeps the request until the
+		// connection has ended.
+		r.Header = nil
+		api.WriteManyFields(e)
+		return
+	}
 	if f.cors.preflight(e, r) {
 		e.route = "preflight"
 		return

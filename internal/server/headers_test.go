@@ -423,6 +423,7 @@ func TestHeadersOfFailure(t *testing.T) {
 	// What net/http refuses before any handler tells nothing and ends the
 	// connection; no cache keeps it, since no request has been read.
 	for what, sent := range map[string]string{
+		"431 Request Header Fields Too Large\r\nContent-Type: application/json": "GET / HTTP/1.1\r\n" + strings.Repeat("a: b\r\n", 101),
 		"431": "GET /api/auth/profile/ HTTP/1.1\r\nHost: x\r\nX-A: " + strings.Repeat("a", 20<<10) + "\r\n\r\n",
 		"400": "GET /api/auth/profile/ HTTP/1.1\r\nHost: x\r\nX-A : b\r\n\r\n",
 		"505": "GET /api/auth/profile/ HTTP/3.0\r\nHost: x\r\n\r\n",

@@ -514,11 +514,12 @@ func listen(ctx context.Context, cfg *config.Config, cert *certificate, log *slo
 		return nil, nil, fmt.Errorf("listen on %s: %w", cfg.Listen, err)
 	}
 	counted := newConns(l, bound(cfg, log), cfg.Limits.PerAddress, cfg.Proxy.Trusted, log)
+	counted.secure = cert != nil
 	counted.stall = cfg.Timeouts.Write.Std()
 	if cert == nil {
 		return counted, counted, nil
 	}
-	return counted, tls.NewListener(counted, tlsConfig(cert, counted.multiplex)), nil
+	return counted, tls.NewListener(counted, tlsConfig(cert, counted.greet)), nil
 }
 
 // welcome is what there is outside of the API where the UI is switched off.

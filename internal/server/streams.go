@@ -22,15 +22,14 @@ type streams struct {
 	most, share int64
 	key         func(netip.Addr) netip.Addr // as conns counts
 
-	mu   sync.Mutex
-	n    int64
-	held map[netip.Addr]int64
+	mu  sync.Mutex
+	all tally
 }
 
 // newStreams bounds the requests on so many connections.
 func newStreams(connections int, key func(netip.Addr) netip.Addr) *streams {
 	most := max(leastStreams, int64(connections)/8)
-	return &streams{most: most, share: max(leastStreams, most/4), key: key, held: map[netip.Addr]int64{}}
+	return &streams{most: most, share: max(leastStreams, most/4), key: key, all: newTally()}
 }
 
 // leastStreams is how many requests there may be, of one address, too, however
@@ -58,25 +57,18 @@ func (s *streams) enter(peer string) (f fit, done func()) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.n++
-	f = min(overBy(s.n, s.most), crowded)
+	s.all.add(key, 1)
+	f = min(overBy(s.all.n, s.most), crowded)
 	if key.IsValid() {
-		s.held[key]++
-		f = max(f, overBy(s.held[key], s.share))
-		if s.held[key] > fewStreams {
-			f = max(f, overBy(s.n, s.most))
+		f = max(f, overBy(s.all.of[key], s.share))
+		if s.all.of[key] > fewStreams {
+			f = max(f, overBy(s.all.n, s.most))
 		}
 	}
 	return f, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.n--
-		if !key.IsValid() {
-			return
-		}
-		if s.held[key]--; s.held[key] == 0 {
-			delete(s.held, key)
-		}
+		s.all.add(key, -1)
 	}
 }
 

@@ -50,8 +50,8 @@ func TestStreams(t *testing.T) {
 	for _, done := range dones {
 		done()
 	}
-	if s.n != 0 || len(s.held) != 0 {
-		t.Errorf("%d requests and %d addresses are left", s.n, len(s.held))
+	if s.all.n != 0 || len(s.all.of) != 0 {
+		t.Errorf("left: %v", s.all)
 	}
 	for range 256 {
 		enter("[2001:db8::1]:4711", fits)

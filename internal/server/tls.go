@@ -20,10 +20,11 @@ const lookEvery = time.Second
 // encryption only (RFC 9325, section 4.2). The curves are Go's, the
 // post-quantum hybrid first.
 //
-// HTTP/2 is offered (RFC 7301) where more allows one more connection of it, and
-// HTTP/1.1 otherwise. A client that speaks nothing else than HTTP/2 is refused
-// then: no_application_protocol.
-func tlsConfig(c *certificate, more func(net.Conn) bool) *tls.Config {
+// greet is told of each connection that has greeted and says whether it may speak
+// HTTP/2, which it wants or not. That is offered then (RFC 7301), HTTP/1.1 alone
+// otherwise: a client that speaks nothing else than HTTP/2 is refused
+// (no_application_protocol).
+func tlsConfig(c *certificate, greet func(c net.Conn, wanted bool) bool) *tls.Config {
 	plain := &tls.Config{
 		GetCertificate: c.get,
 		MinVersion:     tls.VersionTLS12,
@@ -37,7 +38,7 @@ func tlsConfig(c *certificate, more func(net.Conn) bool) *tls.Config {
 	both := plain.Clone()
 	both.NextProtos = []string{"h2", "http/1.1"}
 	both.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		if slices.Contains(hello.SupportedProtos, "h2") && !more(hello.Conn) {
+		if !greet(hello.Conn, slices.Contains(hello.SupportedProtos, "h2")) {
 			return plain, nil
 		}
 		return nil, nil //nolint:nilnil // That is: the one at hand.

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -266,6 +267,44 @@ func TestHTTP2Places(t *testing.T) {
 	for end := time.Now().Add(10 * time.Second); spoken() != "h2"; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the place of the closed connection was not given back")
+		}
+	}
+}
+
+// A head of as many fields as may be is taken and one more is 431, in the same
+// words however it comes.
+//
+// ASVS 15.2.2
+func TestManyFields(t *testing.T) {
+	plain := start(t, settings(t), server.RunOptions{})
+	first, _ := overTLS(t)
+	second, _ := overTLS(t)
+	second.http.Transport.(*http.Transport).ForceAttemptHTTP2 = true
+	for _, r := range []*running{plain, first, second} {
+		for fields, want := range map[int]int{100: 200, 101: 431, 130: 431} {
+			req, err := http.NewRequestWithContext(t.Context(), "GET", r.url+"/healthz", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Host, and the client's own Accept-Encoding and User-Agent.
+			for i := range fields - 3 {
+				req.Header.Add(fmt.Sprintf("X-%d", i/2), "x")
+			}
+			resp, err := r.http.Do(req)
+			if err != nil {
+				t.Fatalf("%d fields: %v", fields, err)
+			}
+			body, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if err != nil || resp.StatusCode != want {
+				t.Errorf("%d fields by %s: %d %s, want %d", fields, resp.Proto, resp.StatusCode, body, want)
+			}
+			if want == 431 && string(body) != `{"detail":"Too many header fields."}` {
+				t.Errorf("%d fields by %s: %s", fields, resp.Proto, body)
+			}
+			if want == 431 && resp.ProtoMajor == 1 && !resp.Close {
+				t.Errorf("%d fields by %s: the connection is kept", fields, resp.Proto)
+			}
 		}
 	}
 }

@@ -1,0 +1,128 @@
+package flood
+
+import (
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/e2e/node"
+)
+
+var stalled = flag.Int("flood.stalled", 600, "clients that send nearly all of as large a request as there may be, and then nothing")
+
+// TestStalled has clients send nearly all of the largest request and then nothing
+// more. What the server keeps for them stays bounded, and everybody else is
+// served, people who log in among them.
+//
+// ASVS 15.2.2
+func TestStalled(t *testing.T) {
+	var fields strings.Builder
+	for i := range 3000 { // each takes many times its five bytes
+		fmt.Fprintf(&fields, "%03x:\n", i)
+	}
+	const (
+		get  = "GET /api/auth/profile/ HTTP/1.1\r\nHost: x\r\n"
+		post = "POST /api/auth/login/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 65536\r\n"
+	)
+	long := "X-A: " + strings.Repeat("x", 15<<10)
+	// A client's first words in TLS, of which there may be 64 KiB (RFC 8446,
+	// sections 4 and 5.1).
+	hello := "\x16\x03\x01\x40\x00\x01\x00\xff\xfc" + strings.Repeat("x", 0x4000-4) +
+		strings.Repeat("\x16\x03\x01\x40\x00"+strings.Repeat("x", 0x4000), 2) + "\x16\x03\x01\x40\x00" + strings.Repeat("x", 0x3f00)
+	for _, of := range []struct {
+		name, send string
+		tls        bool
+	}{
+		{"a head of one field", get + long, false},
+		{"a head of many fields", get + fields.String(), false},
+		{"a head with the request before", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + get + fields.String()[:3600], false},
+		{"a body", post + "\r\n" + strings.Repeat(" ", 65000), false},
+		{"a body after a long head", post + long + "\r\n\r\n" + strings.Repeat(" ", 65000), false},
+		{"a body after many fields", post + fields.String() + "\r\n", false},
+		{"a head in TLS", get + fields.String(), true},
+		{"a body in TLS", post + "\r\n" + strings.Repeat(" ", 65000), true},
+		{"the beginning of TLS", hello, true},
+	} {
+		t.Run(of.name, func(t *testing.T) {
+			settings := []string{"LATCHKEY_LOG_LEVEL=error", "LATCHKEY_TIMEOUTS_READ=5s", "LATCHKEY_TIMEOUTS_HEADER=5s"}
+			dial, host := net.Dial, "http://"
+			if of.tls {
+				env, roots := secure(t)
+				settings = append(settings, env...)
+				host = "https://"
+				if of.send != hello {
+					dial = func(network, addr string) (net.Conn, error) {
+						return tls.Dial(network, addr, &tls.Config{RootCAs: roots})
+					}
+				}
+				n := node.New(t, settings...)
+				n.Secure(roots)
+				if err := n.Run(node.Build(t)); err != nil {
+					t.Fatalf("start: %v\n%s", err, n.Log())
+				}
+				stall(t, n, strings.TrimPrefix(n.URL, host), dial, of.send)
+				return
+			}
+			n := node.Start(t, settings...)
+			stall(t, n, strings.TrimPrefix(n.URL, host), dial, of.send)
+		})
+	}
+}
+
+// stall has the clients send and wait for the end.
+func stall(t *testing.T, n *node.Node, addr string, dial func(network, addr string) (net.Conn, error), send string) {
+	v := newVerifier(t, n)
+	var (
+		wg              sync.WaitGroup
+		late, busy, bad atomic.Int64
+	)
+	slots := make(chan struct{}, 64)
+	client := func() {
+		slots <- struct{}{}
+		c, err := dial("tcp", addr)
+		if err != nil {
+			<-slots
+			t.Errorf("connect: %v", err)
+			return
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(time.Minute))
+		_, _ = io.WriteString(c, send)
+		<-slots
+		b, err := io.ReadAll(c)
+		answer := string(b)
+		if i := strings.LastIndex(answer, "HTTP/1.1 "); i > 0 {
+			answer = answer[i:]
+		}
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			t.Errorf("a connection is still there: %v", err)
+		case strings.HasPrefix(answer, "HTTP/1.1 503 "):
+			busy.Add(1)
+		case strings.HasPrefix(answer, "HTTP/1.1 431 "):
+			bad.Add(1)
+		default:
+			late.Add(1)
+		}
+	}
+	for range *stalled {
+		wg.Go(client)
+	}
+	all := v.during(4*time.Second, 2, 5*time.Millisecond)
+	if a, err := n.Login(t.Context(), "verifier@example.com", password); err != nil || a.Status != 200 {
+		t.Errorf("somebody who logs in: %v %d %s", err, a.Status, a.Body)
+	}
+	wg.Wait()
+	t.Logf("%d were put out, %d told 503 and %d told 431; %d tokens were verified meanwhile, p99 %v",
+		late.Load(), busy.Load(), bad.Load(), len(all), percentile(all, 0.99))
+	bounded(t, n)
+}
