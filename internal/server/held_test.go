@@ -98,24 +98,24 @@ func (h *holder) ask(n int, path string) map[string]int {
 func TestHeldStreams(t *testing.T) {
 	r, _ := overTLS(t, "LATCHKEY_LIMITS_CONNECTIONS=64", "LATCHKEY_TIMEOUTS_WRITE=15s")
 	var first []*holder
-	for i := range 3 {
+	for i := range 9 {
 		h := r.hold()
 		first = append(first, h)
-		if got := h.ask(30, "/healthz"); got["200"] != 30 {
+		if got := h.ask(10, "/healthz"); got["200"] != 10 {
 			t.Fatalf("number %d: %v", i, got)
 		}
 	}
 	last, more := r.hold(), r.hold()
-	got := last.ask(30, "/")
-	if got["200"] != 10 || got["503"] != 20 {
-		t.Errorf("the last: %v, want 10 and 20 refused", got)
+	got := last.ask(15, "/")
+	if got["200"] != 10 || got["503"] != 5 {
+		t.Errorf("the last: %v, want 10 and 5 refused", got)
 	}
 	if resp, body := r.do("GET", "/healthz", ""); resp.ProtoMajor != 1 || resp.StatusCode != 200 {
 		t.Errorf("somebody else meanwhile: %s %d %s", resp.Proto, resp.StatusCode, body)
 	}
 	// What is refused is done with.
 	for range 5 {
-		if got := more.ask(30, "/healthz"); got["503"] != 30 || more.gone {
+		if got := more.ask(15, "/healthz"); got["503"] != 15 || more.gone {
 			t.Errorf("one more: %v, gone %v", got, more.gone)
 		}
 	}

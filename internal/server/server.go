@@ -36,13 +36,13 @@ import (
 )
 
 // maxStreams is how many requests an HTTP/2 connection may have under way: as
-// many times maxMultiplexed may be begun by net/http, at some 25 KiB each, before
+// many times maxMultiplexed may be begun by net/http, at 25 to 75 KiB each, before
 // the first of them is looked at. RFC 9113, section 6.5.2, advises 100 at
 // least, for answers that take long; here they do not.
 //
 // What is cancelled counts until its handler has ended, so that a rapid reset
 // (CVE-2023-44487) is no way around it: net/http sees to that.
-const maxStreams = 32
+const maxStreams = 16
 
 // maxHeader is the most bytes of a request's head; more is 431.
 const maxHeader = 16 << 10
