@@ -73,15 +73,29 @@ func TestHeldAnswers(t *testing.T) {
 	for i := range many {
 		many[i][0] = fmt.Sprintf("%03d", i)
 	}
-	for name, fields := range map[string][][2]string{
-		"a long field": {{"cookie", strings.Repeat("x", 12<<10)}},
-		"many fields":  many,
+	for name, of := range map[string]asked{
+		"a long field": {fields: [][2]string{{"cookie", strings.Repeat("x", 12<<10)}}},
+		"many fields":  {fields: many},
+		"bodies":       {fields: [][2]string{{"content-type", "application/json"}}, body: 4},
 	} {
-		t.Run(name, func(t *testing.T) { holdAnswers(t, fields) })
+		t.Run(name, func(t *testing.T) { holdAnswers(t, of) })
 	}
 }
 
-func holdAnswers(t *testing.T, fields [][2]string) {
+// asked is a kind of request.
+type asked struct {
+	fields [][2]string
+	// body is how many pieces are sent of a body, without its end.
+	body int
+}
+
+// streams is how many requests a connection may have (docs/limits.md).
+const streams = 16
+
+// piece is so much of a body.
+var piece = bytes.Repeat([]byte(" "), 15000)
+
+func holdAnswers(t *testing.T, of asked) {
 	env, roots := secure(t)
 	n := node.New(t, append(env, "LATCHKEY_THROTTLE_ENABLED=false", "LATCHKEY_TIMEOUTS_WRITE=5s", "LATCHKEY_LOG_LEVEL=error")...)
 	n.Secure(roots)
@@ -96,7 +110,11 @@ func holdAnswers(t *testing.T, fields [][2]string) {
 	)
 	for range *held {
 		wg.Go(func() {
-			ok, busy, err := hold(strings.TrimPrefix(n.URL, "https://"), roots, fields, 100)
+			requests := 100
+			if of.body > 0 {
+				requests = streams // more than may be sent end others
+			}
+			ok, busy, err := hold(strings.TrimPrefix(n.URL, "https://"), roots, of, requests)
 			if errors.Is(err, errPlain) {
 				sent.Add(1)
 			} else if err != nil {
@@ -110,7 +128,7 @@ func holdAnswers(t *testing.T, fields [][2]string) {
 	wg.Wait()
 	t.Logf("%d requests were let in and %d refused, %d connections had to speak HTTP/1.1; %d tokens were verified meanwhile, p99 %v",
 		served.Load(), refused.Load(), sent.Load(), len(all), percentile(all, 0.99))
-	if *held >= 90 && (refused.Load() == 0 || len(fields) == 1 && served.Load() == 0) {
+	if *held >= 90 && (refused.Load() == 0 || len(of.fields) == 1 && of.body == 0 && served.Load() == 0) {
 		t.Error("not both some were let in and some refused")
 	}
 	if *held >= 200 && sent.Load() == 0 {
@@ -120,7 +138,7 @@ func holdAnswers(t *testing.T, fields [][2]string) {
 		t.Error("nobody else was served")
 	}
 	bounded(t, n)
-	if ok, _, err := hold(strings.TrimPrefix(n.URL, "https://"), roots, nil, 1); ok != 1 {
+	if ok, _, err := hold(strings.TrimPrefix(n.URL, "https://"), roots, asked{}, 1); ok != 1 {
 		t.Errorf("afterwards: %d served, %v", ok, err)
 	}
 }
@@ -128,10 +146,10 @@ func holdAnswers(t *testing.T, fields [][2]string) {
 // errPlain says that a connection may not speak HTTP/2.
 var errPlain = errors.New("HTTP/1.1 is spoken")
 
-// hold asks for so many pages on a connection of its own, with these fields
-// besides, and stays until the server has ended it or each request. It gives
-// how many were answered and how many refused.
-func hold(addr string, roots *x509.CertPool, fields [][2]string, requests int) (ok, busy int64, err error) {
+// hold asks so much on a connection of its own and stays until the server has
+// ended it or each request. It gives how many were answered and how many
+// refused.
+func hold(addr string, roots *x509.CertPool, of asked, requests int) (ok, busy int64, err error) {
 	conn, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: roots, NextProtos: []string{"h2", "http/1.1"}})
 	if err != nil {
 		return 0, 0, err
@@ -153,16 +171,49 @@ func hold(addr string, roots *x509.CertPool, fields [][2]string, requests int) (
 	encoder := hpack.NewEncoder(&head)
 	for i := range requests {
 		head.Reset()
-		pseudo := [][2]string{{":method", "GET"}, {":scheme", "https"}, {":authority", addr}, {":path", []string{"/api/docs/", "/", "/healthz"}[i%3]}}
-		for _, f := range append(pseudo, fields...) {
+		method, path := "GET", []string{"/api/docs/", "/", "/healthz"}[i%3]
+		if of.body > 0 {
+			method, path = "POST", "/api/auth/login/"
+		}
+		pseudo := [][2]string{{":method", method}, {":scheme", "https"}, {":authority", addr}, {":path", path}}
+		for _, f := range append(pseudo, of.fields...) {
 			if err := encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}); err != nil {
 				return 0, 0, err
 			}
 		}
-		if err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: uint32(2*i + 1), BlockFragment: head.Bytes(), EndStream: true, EndHeaders: true}); err != nil {
+		if err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: uint32(2*i + 1), BlockFragment: head.Bytes(), EndStream: of.body == 0, EndHeaders: true}); err != nil {
 			return 0, 0, nil // It has hung up.
 		}
 	}
+	// What may be sent on the connection (RFC 9113, section 6.9): no stream is sent
+	// more than its own first window.
+	var (
+		window  atomic.Int64
+		writing sync.Mutex
+	)
+	write := func(frame func() error) error {
+		writing.Lock()
+		defer writing.Unlock()
+		return frame()
+	}
+	window.Store(65535)
+	gone := make(chan struct{})
+	defer close(gone)
+	go func() {
+		for i := range requests * of.body {
+			for window.Load() < int64(len(piece)) {
+				select {
+				case <-gone:
+					return
+				case <-time.After(time.Millisecond):
+				}
+			}
+			window.Add(-int64(len(piece)))
+			if write(func() error { return framer.WriteData(uint32(2*(i%requests)+1), false, piece) }) != nil {
+				return
+			}
+		}
+	}()
 	for ended := 0; ended < requests; {
 		f, err := framer.ReadFrame()
 		if err != nil {
@@ -174,11 +225,15 @@ func hold(addr string, roots *x509.CertPool, fields [][2]string, requests int) (
 		switch f := f.(type) {
 		case *http2.SettingsFrame:
 			if !f.IsAck() {
-				_ = framer.WriteSettingsAck()
+				_ = write(framer.WriteSettingsAck)
+			}
+		case *http2.WindowUpdateFrame:
+			if f.StreamID == 0 {
+				window.Add(int64(f.Increment))
 			}
 		case *http2.PingFrame:
 			if !f.IsAck() {
-				_ = framer.WritePing(true, f.Data)
+				_ = write(func() error { return framer.WritePing(true, f.Data) })
 			}
 		case *http2.MetaHeadersFrame:
 			if status := f.PseudoValue("status"); status == "503" || status == "431" {

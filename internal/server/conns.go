@@ -371,12 +371,20 @@ func (n *conn) work() {
 type arriving struct {
 	io.ReadCloser
 	by *conn
+	// many says that it is one of many of its connection (HTTP/2), of which the
+	// connection does not count what it keeps: kept is that.
+	many       bool
+	read, kept int64
 }
 
 func (b *arriving) Read(p []byte) (int, error) {
 	b.by.rest()
 	defer b.by.work()
-	return b.ReadCloser.Read(p) //nolint:wrapcheck // It is the body's.
+	n, err := b.ReadCloser.Read(p)
+	if b.read += int64(n); b.many && b.read > freeBody && !b.by.owner.keepBody(b) {
+		return 0, api.ErrCrowded
+	}
+	return n, err //nolint:wrapcheck // It is the body's.
 }
 
 // Close closes the connection and gives its place back.

@@ -332,8 +332,9 @@ func (f *front) serve(e *exchange, r *http.Request) {
 		r = r.WithContext(ctx)
 		if e.by != nil && r.ContentLength != 0 && r.Body != nil {
 			// In the copy alone: net/http goes by what it finds in its own.
-			e.body = arriving{r.Body, e.by}
+			e.body = arriving{ReadCloser: r.Body, by: e.by, many: r.ProtoMajor >= 2}
 			r.Body = &e.body
+			defer e.body.forget()
 		}
 		defer func() { e.route = r.Pattern }() // Also of one that does not return.
 		(*h).ServeHTTP(e, r)

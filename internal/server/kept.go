@@ -15,7 +15,8 @@ import (
 // bytes. So it is added up. Where it is too much those connections give way for
 // which it is kept longest; none whose request is worked on.
 //
-// HTTP/2, where a connection is about many requests, is bounded by its streams.
+// HTTP/2, where a connection is about many requests, is bounded by its streams, and
+// the bodies of those are counted one by one.
 
 // keptMost is how many bytes may be kept, a quarter of them for one address.
 const keptMost = 32 << 20
@@ -153,6 +154,31 @@ func (c *conns) makeRoom(n *conn) (gone []*conn, stays bool) {
 		}
 	}
 	return gone, !n.closed
+}
+
+// keepBody counts what has been read of a body by HTTP/2, if there is room for it.
+func (c *conns) keepBody(b *arriving) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	more := b.read*bodyFactor - b.kept
+	if c.kept.over(b.by.key, keptMost-more, keptMost/4-more) {
+		c.tell("unfinished requests take as much memory as they may", keptMost)
+		return false
+	}
+	c.kept.add(b.by.key, more)
+	b.kept += more
+	return true
+}
+
+// forget says that the request is done with.
+func (b *arriving) forget() {
+	if b.kept == 0 {
+		return
+	}
+	b.by.owner.mu.Lock()
+	defer b.by.owner.mu.Unlock()
+	b.by.owner.kept.add(b.by.key, -b.kept)
+	b.kept = 0
 }
 
 // rests reports whether no request of the connection is worked on.

@@ -436,3 +436,45 @@ func TestKeptOfTLS(t *testing.T) {
 	is("HTTP/2", nothing)
 	conn.Close()
 }
+
+// Bodies by HTTP/2 are counted one by one, from a size on, until their request is
+// done with; one for which there is no room is refused.
+func TestKeptBodies(t *testing.T) {
+	t.Parallel()
+	c, from, _ := holding(t)
+	read := func(n *conn, bytes int64) (*arriving, error) {
+		b := &arriving{ReadCloser: io.NopCloser(strings.NewReader(strings.Repeat("x", int(bytes)))), by: n, many: true}
+		_, err := io.Copy(io.Discard, struct{ io.Reader }{b})
+		return b, err
+	}
+	one, other := from("192.0.2.1"), from("192.0.2.2")
+	if _, err := read(one, freeBody); err != nil || c.kept.n != 0 {
+		t.Errorf("a small body: %v, %d are kept", err, c.kept.n)
+	}
+	const share = keptMost / 4 / bodyFactor
+	half, err := read(one, share/2)
+	if err != nil || c.kept.n != share/2*bodyFactor {
+		t.Fatalf("%v, %d are kept", err, c.kept.n)
+	}
+	full, err := read(one, share/2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := read(one, freeBody+1); err != api.ErrCrowded { //nolint:errorlint // It is handed on as it is.
+		t.Errorf("over the share: %v", err)
+	}
+	if _, err := read(one, freeBody); err != nil {
+		t.Errorf("a small one meanwhile: %v", err)
+	}
+	b, err := read(other, share)
+	if err != nil {
+		t.Errorf("somebody else: %v", err)
+	}
+	c.remove(one) // The connection's end does not change it.
+	for _, b := range []*arriving{half, full, b, b} {
+		b.forget()
+	}
+	if c.kept.n != 0 || len(c.kept.of) != 0 {
+		t.Errorf("afterwards %v", c.kept)
+	}
+}

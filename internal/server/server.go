@@ -288,7 +288,7 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams:          maxStreams,
 			MaxReadFrameSize:              16 << 10,
-			MaxReceiveBufferPerConnection: 256 << 10,
+			MaxReceiveBufferPerConnection: 128 << 10,
 			MaxReceiveBufferPerStream:     api.MaxBody,
 			WriteByteTimeout:              cfg.Timeouts.Write.Std(),
 		},
