@@ -174,7 +174,7 @@ type Timeouts struct {
 
 // Limits is how much may be used at once.
 type Limits struct {
-	Connections int `key:"connections" default:"10240" range:"16-1000000" help:"The most connections. When all are in use, a new one takes the place of that which has waited longest for a request, or for the rest of one. It is lowered to what the limit of open files leaves."`
+	Connections int `key:"connections" default:"10240" range:"16-1000000" help:"The most connections. When all are in use, a new one takes the place of that which has waited longest for a request, or for the rest of one. It is lowered to what the limit of open files leaves, and to what a container has memory for."`
 	PerAddress  int `key:"per_address" default:"0" range:"0-1000000" help:"The most connections of one client address; IPv6 is counted by /64. 0 is a quarter of all. Not for trusted proxies and this machine itself."`
 	Requests    int `key:"requests" default:"2048" range:"16-100000" help:"The most requests to the API that are worked on at once, half of them at one endpoint; more get 503 with Retry-After. One whose body is still on its way is not counted."`
 }

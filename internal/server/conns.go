@@ -30,7 +30,10 @@ import (
 type conns struct {
 	net.Listener
 	most, share int // of all, of one address
-	trusted     []netip.Prefix
+	// multiplexed is how many may speak HTTP/2, and keptMost how many bytes are
+	// kept of unfinished requests.
+	multiplexed, keptMost int64
+	trusted               []netip.Prefix
 	// stall is how long a client may read nothing of what is on its way to it,
 	// 0 for as long as it wants.
 	stall  time.Duration
@@ -153,7 +156,7 @@ func newConns(l net.Listener, most, share int, trusted []netip.Prefix, log *slog
 	if share == 0 {
 		share = max(1, most/4)
 	}
-	return &conns{Listener: l, most: most, share: share, trusted: trusted, log: log, all: newTally(), multi: newTally(), kept: newTally()}
+	return &conns{Listener: l, most: most, share: share, multiplexed: maxMultiplexed, keptMost: keptMost, trusted: trusted, log: log, all: newTally(), multi: newTally(), kept: newTally()}
 }
 
 // Accept gives the next connection that may stay.
@@ -296,7 +299,7 @@ func (c *conns) multiplex(n *conn) bool {
 	if n.closed || n.multi {
 		return n.multi && !n.closed
 	}
-	if c.multi.over(n.key, maxMultiplexed-1, maxMultiplexed/4-1) {
+	if c.multi.over(n.key, c.multiplexed-1, c.multiplexed/4-1) {
 		return false
 	}
 	n.multi = true
@@ -406,9 +409,14 @@ func turnAway(tcp *net.TCPConn, answer func(io.Writer) error) {
 }
 
 // bound is how many connections there may be: as many as are set, or fewer
-// where the process may not open as many files.
-func bound(cfg *config.Config, log *slog.Logger) int {
+// where the process may not open as many files, or there is memory for fewer.
+func bound(cfg *config.Config, memory int, log *slog.Logger) int {
 	most := cfg.Limits.Connections
+	if memory < most {
+		most = memory
+		log.Info("the container's memory is enough for fewer connections than are allowed",
+			"limits.connections", cfg.Limits.Connections, "connections", most)
+	}
 	files, err := openFiles()
 	if err != nil {
 		if !errors.Is(err, errors.ErrUnsupported) {
@@ -419,7 +427,7 @@ func bound(cfg *config.Config, log *slog.Logger) int {
 	lower := within(most, files, uint64(doctor.OtherFiles(cfg)))
 	if lower < most {
 		log.Warn("fewer files may be open than connections are allowed: raise the limit of open files (ulimit -n, LimitNOFILE)",
-			"files", files, "limits.connections", most, "connections", lower)
+			"files", files, "limits.connections", cfg.Limits.Connections, "connections", lower)
 	}
 	return lower
 }

@@ -139,10 +139,10 @@ func (c *conns) makeRoom(n *conn) (gone []*conn, stays bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.weigh(n)
-	for !n.closed && c.kept.over(n.key, keptMost, keptMost/4) {
-		c.tell("unfinished requests take as much memory as they may", keptMost)
+	for !n.closed && c.kept.over(n.key, c.keptMost, c.keptMost/4) {
+		c.tell("unfinished requests take as much memory as they may", int(c.keptMost))
 		g := n
-		if !c.kept.over(n.key, math.MaxInt64, keptMost/4) {
+		if !c.kept.over(n.key, math.MaxInt64, c.keptMost/4) {
 			g = c.laden.look((*conn).rests)
 		}
 		if g == nil || !g.rests() {
@@ -161,8 +161,8 @@ func (c *conns) keepBody(b *arriving) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	more := b.read*bodyFactor - b.kept
-	if c.kept.over(b.by.key, keptMost-more, keptMost/4-more) {
-		c.tell("unfinished requests take as much memory as they may", keptMost)
+	if c.kept.over(b.by.key, c.keptMost-more, c.keptMost/4-more) {
+		c.tell("unfinished requests take as much memory as they may", int(c.keptMost))
 		return false
 	}
 	c.kept.add(b.by.key, more)

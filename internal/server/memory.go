@@ -2,6 +2,7 @@ package server
 
 import (
 	"log/slog"
+	"math"
 	"os"
 	"runtime/debug"
 
@@ -31,6 +32,42 @@ func LimitMemory(log *slog.Logger) (hashes func(bytes int64)) {
 // but collect.
 func forCollector(container, hashes int64) int64 {
 	return max(container/10*9-hashes, container/4)
+}
+
+// room is what clients may take of the memory.
+type room struct {
+	// connections there may be, and of them those that speak HTTP/2.
+	connections, multiplexed int
+	// kept is how many bytes of unfinished requests.
+	kept int64
+}
+
+// roomIn is the room in a container of so many bytes, 0 for none; secure says
+// that TLS is spoken. A container of 256 MiB has as much as there is without one.
+func roomIn(container int64, secure bool) room {
+	const (
+		enough = 256 << 20
+		// others is what is no client's: the program and a hash.
+		others = 64 << 20
+		// plain and withTLS is what a connection takes that is not used
+		// (e2e/flood TestIdleConnections).
+		plain, withTLS = 20 << 10, 42 << 10
+		// least connections there are, however little memory.
+		least = 256
+	)
+	r := room{connections: math.MaxInt, multiplexed: maxMultiplexed, kept: keptMost}
+	if container == 0 {
+		return r
+	}
+	each := int64(plain)
+	if secure {
+		each = withTLS
+	}
+	r.connections = int(max(least, (container-others)/each))
+	part := min(container, enough)
+	r.multiplexed = int(max(least/32, maxMultiplexed*part/enough))
+	r.kept = keptMost * part / enough
+	return r
 }
 
 // hashOptions are the settings of the hashes, in what the container allows.

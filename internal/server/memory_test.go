@@ -1,6 +1,9 @@
 package server
 
-import "testing"
+import (
+	"math"
+	"testing"
+)
 
 // TestForCollector: the collector has what hashes beside it leave.
 func TestForCollector(t *testing.T) {
@@ -14,6 +17,29 @@ func TestForCollector(t *testing.T) {
 	} {
 		if got := forCollector(c.container, c.hashes); got != c.want {
 			t.Errorf("%d MiB, %d of hashes: %d bytes, want %d MiB", c.container/mib, c.hashes/mib, got, c.want/mib)
+		}
+	}
+}
+
+// TestRoomIn: clients have what a container leaves, and no less than without one
+// from 256 MiB on.
+func TestRoomIn(t *testing.T) {
+	const mib = 1 << 20
+	for _, c := range []struct {
+		container int64
+		secure    bool
+		want      room
+	}{
+		{0, true, room{math.MaxInt, 128, 32 * mib}},
+		{1024 * mib, false, room{49152, 128, 32 * mib}},
+		{256 * mib, false, room{9830, 128, 32 * mib}},
+		{256 * mib, true, room{4681, 128, 32 * mib}},
+		{128 * mib, false, room{3276, 64, 16 * mib}},
+		{64 * mib, true, room{256, 32, 8 * mib}},
+		{8 * mib, false, room{256, 8, 1 * mib}},
+	} {
+		if got := roomIn(c.container, c.secure); got != c.want {
+			t.Errorf("%d MiB, TLS %v: %+v, want %+v", c.container/mib, c.secure, got, c.want)
 		}
 	}
 }

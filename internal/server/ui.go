@@ -324,7 +324,7 @@ func (u *ui) serve(w http.ResponseWriter, r *http.Request, f *uiFile, hashed boo
 
 // fileBuffer is how much of a file is in memory on its way to a client: whoever
 // reads slowly, or not at all, keeps it there.
-const fileBuffer = 8 << 10
+const fileBuffer = 4 << 10
 
 // matches reports whether If-None-Match names the ETag (RFC 9110, section
 // 13.1.2); a proxy that compresses may have made it weak.
