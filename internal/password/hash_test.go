@@ -459,3 +459,21 @@ func unhex(t *testing.T, s string) []byte {
 	}
 	return b
 }
+
+// TestAtOnce: as many of ours as may be at work, within the memory.
+func TestAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		o    Options
+		want int64
+	}{
+		{Options{Concurrent: 2}, 2 * ownCost},
+		{Options{Concurrent: 100}, 100 * ownCost},
+		{Options{Concurrent: 100, Limit: 256 << 20}, 128 << 20},
+		{Options{Concurrent: 4, Memory: 50 << 20}, 50 << 20},
+		{Options{Concurrent: 4, Limit: 32 << 20}, ownCost},
+	} {
+		if got := c.o.AtOnce(); got != c.want {
+			t.Errorf("%+v: %d, want %d", c.o, got, c.want)
+		}
+	}
+}

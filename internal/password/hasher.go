@@ -122,6 +122,13 @@ func (o Options) complete() Options {
 	return o
 }
 
+// AtOnce is how many bytes hashes of today's parameters take together, at most. One
+// of another format may take more.
+func (o Options) AtOnce() int64 {
+	o = o.complete()
+	return min(o.Memory, int64(o.Concurrent)*ownCost)
+}
+
 // NewHasher gives a Hasher. Options below zero count as zero.
 func NewHasher(o Options) *Hasher {
 	o = o.complete()

@@ -42,13 +42,13 @@ type room struct {
 	kept int64
 }
 
-// roomIn is the room in a container of so many bytes, 0 for none; secure says
-// that TLS is spoken. A container of 256 MiB has as much as there is without one.
-func roomIn(container int64, secure bool) room {
+// roomIn is the room in a container of so many bytes, 0 for none, of which hashes
+// take so many at once; secure says that TLS is spoken.
+func roomIn(container, hashes int64, secure bool) room {
 	const (
 		enough = 256 << 20
-		// others is what is no client's: the program and a hash.
-		others = 64 << 20
+		// others is what is neither a client's nor a hash's.
+		others = 48 << 20
 		// plain and withTLS is what a connection takes that is not used
 		// (e2e/flood TestIdleConnections).
 		plain, withTLS = 20 << 10, 42 << 10
@@ -63,7 +63,7 @@ func roomIn(container int64, secure bool) room {
 	if secure {
 		each = withTLS
 	}
-	r.connections = int(max(least, (container-others)/each))
+	r.connections = int(max(least, (container-others-hashes)/each))
 	part := min(container, enough)
 	r.multiplexed = int(max(least/32, maxMultiplexed*part/enough))
 	r.kept = keptMost * part / enough

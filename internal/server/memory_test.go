@@ -26,19 +26,20 @@ func TestForCollector(t *testing.T) {
 func TestRoomIn(t *testing.T) {
 	const mib = 1 << 20
 	for _, c := range []struct {
-		container int64
-		secure    bool
-		want      room
+		container, hashes int64
+		secure            bool
+		want              room
 	}{
-		{0, true, room{math.MaxInt, 128, 32 * mib}},
-		{1024 * mib, false, room{49152, 128, 32 * mib}},
-		{256 * mib, false, room{9830, 128, 32 * mib}},
-		{256 * mib, true, room{4681, 128, 32 * mib}},
-		{128 * mib, false, room{3276, 64, 16 * mib}},
-		{64 * mib, true, room{256, 32, 8 * mib}},
-		{8 * mib, false, room{256, 8, 1 * mib}},
+		{0, 38 * mib, true, room{math.MaxInt, 128, 32 * mib}},
+		{1024 * mib, 38 * mib, false, room{48025, 128, 32 * mib}},
+		{256 * mib, 38 * mib, false, room{8704, 128, 32 * mib}},
+		{256 * mib, 128 * mib, false, room{4096, 128, 32 * mib}},
+		{256 * mib, 38 * mib, true, room{4144, 128, 32 * mib}},
+		{128 * mib, 38 * mib, false, room{2150, 64, 16 * mib}},
+		{64 * mib, 19 * mib, true, room{256, 32, 8 * mib}},
+		{8 * mib, 19 * mib, false, room{256, 8, 1 * mib}},
 	} {
-		if got := roomIn(c.container, c.secure); got != c.want {
+		if got := roomIn(c.container, c.hashes, c.secure); got != c.want {
 			t.Errorf("%d MiB, TLS %v: %+v, want %+v", c.container/mib, c.secure, got, c.want)
 		}
 	}

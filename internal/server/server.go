@@ -20,7 +20,6 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/account"
 	"github.com/latchkey-auth/latchkey/internal/api"
 	"github.com/latchkey-auth/latchkey/internal/auth"
-	"github.com/latchkey-auth/latchkey/internal/cgroup"
 	"github.com/latchkey-auth/latchkey/internal/chain"
 	"github.com/latchkey-auth/latchkey/internal/config"
 	"github.com/latchkey-auth/latchkey/internal/counters"
@@ -514,7 +513,8 @@ func listen(ctx context.Context, cfg *config.Config, cert *certificate, log *slo
 	if err != nil {
 		return nil, nil, fmt.Errorf("listen on %s: %w", cfg.Listen, err)
 	}
-	room := roomIn(cgroup.Read().Memory, cert != nil)
+	hashes := hashOptions(cfg)
+	room := roomIn(hashes.Limit, hashes.AtOnce(), cert != nil)
 	counted := newConns(l, bound(cfg, room.connections, log), cfg.Limits.PerAddress, cfg.Proxy.Trusted, log)
 	counted.multiplexed, counted.keptMost = int64(room.multiplexed), room.kept
 	counted.secure = cert != nil
