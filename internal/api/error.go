@@ -106,17 +106,6 @@ func WriteBusy(w http.ResponseWriter) {
 	later(w, nil, http.StatusServiceUnavailable, textUnavailable, 0)
 }
 
-// WriteBusyHead writes the head of that answer alone: the client decides when a
-// body of HTTP/2 may go.
-func WriteBusyHead(w http.ResponseWriter) {
-	noteRefusal(w, auth.RefusedBusy, "")
-	h := w.Header()
-	setHeaders(h)
-	h["Retry-After"] = []string{"1"}
-	h["Content-Length"] = []string{"0"}
-	w.WriteHeader(http.StatusServiceUnavailable)
-}
-
 // WriteBusyRaw writes the same answer onto a connection that will be closed
 // after it, before any request has been read.
 func WriteBusyRaw(w io.Writer) error {

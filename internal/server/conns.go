@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -30,10 +31,9 @@ import (
 type conns struct {
 	net.Listener
 	most, share int // of all, of one address
-	// multiplexed is how many may speak HTTP/2, and keptMost how many bytes are
-	// kept of unfinished requests.
-	multiplexed, keptMost int64
-	trusted               []netip.Prefix
+	// keptMost is how many bytes are kept of unfinished requests.
+	keptMost int64
+	trusted  []netip.Prefix
 	// stall is how long a client may read nothing of what is on its way to it,
 	// 0 for as long as it wants.
 	stall  time.Duration
@@ -42,7 +42,6 @@ type conns struct {
 
 	mu      sync.Mutex
 	all     tally
-	multi   tally     // of those that may speak HTTP/2
 	waiting queue     // the longest waiting first
 	active  queue     // with a request; who was looked at is at the end
 	kept    tally     // bytes of unfinished requests; see kept
@@ -67,14 +66,8 @@ type conn struct {
 	// Under the owner's lock:
 	turn   link // in the waiting or the active
 	laden  link
-	multi  bool // it may speak HTTP/2
 	closed bool
 }
-
-// maxMultiplexed is how many connections may speak HTTP/2, a quarter of them of
-// one address: each may begin maxStreams requests at once, before any of them can
-// be refused.
-const maxMultiplexed = 128
 
 // queue is connections in the order in which they came into it. It is list.List
 // without an allocation for each request.
@@ -156,7 +149,7 @@ func newConns(l net.Listener, most, share int, trusted []netip.Prefix, log *slog
 	if share == 0 {
 		share = max(1, most/4)
 	}
-	return &conns{Listener: l, most: most, share: share, multiplexed: maxMultiplexed, keptMost: keptMost, trusted: trusted, log: log, all: newTally(), multi: newTally(), kept: newTally()}
+	return &conns{Listener: l, most: most, share: share, keptMost: keptMost, trusted: trusted, log: log, all: newTally(), kept: newTally()}
 }
 
 // Accept gives the next connection that may stay.
@@ -270,41 +263,32 @@ func (c *conns) remove(n *conn) {
 	}
 	n.closed = true
 	c.all.add(n.key, -1)
-	if n.multi {
-		c.multi.add(n.key, -1)
-	}
 	c.kept.add(n.key, -n.kept.counted)
 	n.turn.leave()
 	n.laden.leave()
 }
 
-// greet notes that a connection's TLS has begun, and reports whether it may speak
-// HTTP/2, if that is wanted: it then has a place for that until it ends.
-func (c *conns) greet(nc net.Conn, wanted bool) bool {
+// greeted notes that a connection's TLS has begun.
+func (c *conns) greeted(nc net.Conn) {
 	n := counted(nc)
 	if n == nil {
-		return false
+		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	may := wanted && c.multiplex(n)
-	n.kept.greeted(may)
+	n.kept.greeted()
 	c.weigh(n)
-	return may
 }
 
-// multiplex gives a connection a place among those that speak HTTP/2; the lock
-// is held.
-func (c *conns) multiplex(n *conn) bool {
-	if n.closed || n.multi {
-		return n.multi && !n.closed
+// find is the first that will do, of as many as are looked at; they stay where
+// they are.
+func (q *queue) find(fits func(*conn) bool) *conn {
+	for l, i := q.first, 0; l != nil && i < looks; l, i = l.next, i+1 {
+		if fits(l.of) {
+			return l.of
+		}
 	}
-	if c.multi.over(n.key, c.multiplexed-1, c.multiplexed/4-1) {
-		return false
-	}
-	n.multi = true
-	c.multi.add(n.key, 1)
-	return true
+	return nil
 }
 
 // tell logs that a limit is reached, once a minute; the lock is held.
@@ -330,6 +314,8 @@ func (c *conns) state(nc net.Conn, s http.ConnState) {
 	if n == nil {
 		return
 	}
+	var gone []*conn
+	defer func() { closeAll(gone) }()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -340,6 +326,8 @@ func (c *conns) state(nc net.Conn, s http.ConnState) {
 		c.active.push(&n.turn)
 		n.kept.begun.Store(true)
 		c.weigh(n)
+		// Over TLS it may be all in net/http's hands, which then reads no more.
+		gone = c.makeRoom(n, false)
 	case s == http.StateIdle && n.turn.in == &c.active:
 		n.turn.leave()
 		n.touch()
@@ -347,6 +335,14 @@ func (c *conns) state(nc net.Conn, s http.ConnState) {
 		n.kept.over()
 		c.weigh(n)
 	}
+}
+
+// connectionKey is under which a request's context carries its connection.
+type connectionKey struct{}
+
+// withConnection is http.Server.ConnContext.
+func withConnection(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connectionKey{}, c)
 }
 
 // connOf is the connection that a request came by, nil for one without a place.
@@ -374,18 +370,15 @@ func (n *conn) work() {
 type arriving struct {
 	io.ReadCloser
 	by *conn
-	// many says that it is one of many of its connection (HTTP/2), of which the
-	// connection does not count what it keeps: kept is that.
-	many       bool
-	read, kept int64
+	of *http.Request // net/http's
 }
 
 func (b *arriving) Read(p []byte) (int, error) {
 	b.by.rest()
 	defer b.by.work()
 	n, err := b.ReadCloser.Read(p)
-	if b.read += int64(n); b.many && b.read > freeBody && !b.by.owner.keepBody(b) {
-		return 0, api.ErrCrowded
+	if err != nil {
+		b.of.Trailer = nil // Fields after the body mean nothing here.
 	}
 	return n, err //nolint:wrapcheck // It is the body's.
 }

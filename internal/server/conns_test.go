@@ -124,46 +124,6 @@ func testConns(t *testing.T) {
 	}
 }
 
-// TestMultiplexed: so many may speak HTTP/2, a quarter of them of one address,
-// and each place is given back once.
-func TestMultiplexed(t *testing.T) {
-	t.Parallel()
-	c := newConns(nil, 1000, 1000, nil, slog.New(slog.DiscardHandler))
-	var all []*conn
-	may := func(address string, want bool) {
-		t.Helper()
-		n := connFrom(c, address)
-		c.admit(n)
-		all = append(all, n)
-		// Asked twice it is one place.
-		if got, again := c.multiplex(n), c.multiplex(n); got != want || again != want {
-			t.Fatalf("connection %d, of %q: %v and %v, want %v", len(all), address, got, again, want)
-		}
-	}
-	for range maxMultiplexed / 4 {
-		may("192.0.2.1", true)
-	}
-	may("192.0.2.1", false)
-	for range maxMultiplexed - maxMultiplexed/4 {
-		may("", true)
-	}
-	may("", false)
-	may("192.0.2.2", false)
-	c.remove(all[0])
-	c.remove(all[0])
-	may("192.0.2.1", true)
-	may("192.0.2.1", false)
-	if c.multiplex(all[0]) {
-		t.Error("a closed connection took a place")
-	}
-	for _, n := range all {
-		c.remove(n)
-	}
-	if c.multi.n != 0 || len(c.multi.of) != 0 {
-		t.Errorf("afterwards %v", c.multi)
-	}
-}
-
 // TestConnsOfAddress says what one address is.
 func TestConnsOfAddress(t *testing.T) {
 	t.Parallel()

@@ -40,11 +40,9 @@ type front struct {
 	header string
 	// most is how many requests there may be at once, those that are only
 	// about to be refused and those of the pages included: no more than there
-	// may be connections. Those of HTTP/2 are counted apart, in streams, and
-	// keep nobody else's from being answered.
+	// may be connections.
 	most     int64
 	underWay atomic.Int64
-	streams  *streams
 	pace     pace
 	// hsts is Strict-Transport-Security, nil where browsers do not come by TLS.
 	hsts []string
@@ -136,8 +134,7 @@ func (e *exchange) begins(status int) {
 	e.by.touch()
 	e.status = status
 	if e.stopping.Load() {
-		// A kept connection would end under its next request. In HTTP/2 this is
-		// a GOAWAY (RFC 9113, section 6.8).
+		// A kept connection would end under its next request.
 		e.Header()["Connection"] = hdrClose
 	}
 }
@@ -183,9 +180,6 @@ func (e *exchange) NoteRefusal(why auth.Refusal, field string) {
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := f.now()
 	e := &exchange{ResponseWriter: w, id: f.requestID(r), by: connOf(r), stopping: &f.health.stopping}
-	if r.ProtoMajor >= 2 {
-		e.by.touch() // In HTTP/1 its state has changed.
-	}
 	e.by.work()
 	defer e.by.rest()
 	if e.id == "" {
@@ -202,29 +196,11 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			e.by.work()
 		}
 	}
-	var full bool
-	if r.ProtoMajor >= 2 {
-		how, done := f.streams.enter(r.RemoteAddr)
-		defer done()
-		if how == flooded {
-			hangUp(r)
-		}
-		full = how != fits
-		defer func() {
-			hold()
-			// The client has let the answer go before the request is counted
-			// out: net/http would keep a short one until the handler is done.
-			if !e.aborted {
-				_ = e.FlushError()
-			}
-		}()
-	} else {
-		// Last of all: what is held has been logged, and takes nobody's place.
-		// net/http sends so short an answer when the handler is done.
-		defer hold()
-		defer f.underWay.Add(-1)
-		full = f.underWay.Add(1) > f.most
-	}
+	// Last of all: what is held has been logged, and takes nobody's place.
+	// net/http sends so short an answer when the handler is done.
+	defer hold()
+	defer f.underWay.Add(-1)
+	full := f.underWay.Add(1) > f.most
 	defer func() {
 		p := recover()
 		e.aborted = p == http.ErrAbortHandler //nolint:errorlint // The sentinel is compared as net/http does.
@@ -243,14 +219,10 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	if full {
 		e.route = "crowded"
-		if r.ProtoMajor >= 2 {
-			api.WriteBusyHead(e)
-			return
-		}
 		api.WriteBusy(e)
 		return
 	}
-	if r.ProtoMajor == 1 && (len(r.TransferEncoding) > 0 || r.ProtoMinor == 0) {
+	if len(r.TransferEncoding) > 0 || r.ProtoMinor == 0 {
 		// Where a body has no length, or may have two, nobody shall take what
 		// comes after it for another request: net/http does not tell of a
 		// Content-Length beside Transfer-Encoding, after which RFC 9112, section
@@ -283,22 +255,23 @@ func (f *front) baseline(h http.Header) {
 // 431. It is as many as Python's http.client and gunicorn take.
 const maxFields = 100
 
-// manyFields reports whether a head has more.
-func manyFields(h http.Header) bool {
-	n := 1 + len(h) // net/http keeps Host elsewhere.
-	for _, values := range h {
+// manyFields reports whether a head has more, or names more that come after the
+// body (Trailer).
+func manyFields(r *http.Request) bool {
+	n := 1 + len(r.Header) // net/http keeps Host elsewhere.
+	for _, values := range r.Header {
 		n += len(values) - 1
 	}
-	return n > maxFields
+	return max(n, len(r.Trailer)) > maxFields
 }
 
 func (f *front) serve(e *exchange, r *http.Request) {
-	if manyFields(r.Header) {
+	if manyFields(r) {
 		e.route = "head"
 		f.cors.allow(e.Header(), r)
 		// Nobody looks at them any more; net/http keeps the request until the
 		// connection has ended.
-		r.Header = nil
+		r.Header, r.Trailer = nil, nil
 		api.WriteManyFields(e)
 		return
 	}
@@ -329,12 +302,12 @@ func (f *front) serve(e *exchange, r *http.Request) {
 		}
 		ctx := &requestContext{Context: r.Context(), exchange: e, deadline: time.Now().Add(limit)}
 		defer ctx.release()
+		own := r
 		r = r.WithContext(ctx)
 		if e.by != nil && r.ContentLength != 0 && r.Body != nil {
 			// In the copy alone: net/http goes by what it finds in its own.
-			e.body = arriving{ReadCloser: r.Body, by: e.by, many: r.ProtoMajor >= 2}
+			e.body = arriving{r.Body, e.by, own}
 			r.Body = &e.body
-			defer e.body.forget()
 		}
 		defer func() { e.route = r.Pattern }() // Also of one that does not return.
 		(*h).ServeHTTP(e, r)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"io"
 	"math"
 	"net"
 	"sync/atomic"
@@ -13,10 +14,8 @@ import (
 // the rest to itself: of as many requests as there may be connections that is
 // more than a small machine has, and a head of short fields takes many times its
 // bytes. So it is added up. Where it is too much those connections give way for
-// which it is kept longest; none whose request is worked on.
-//
-// HTTP/2, where a connection is about many requests, is bounded by its streams, and
-// the bodies of those are counted one by one.
+// which it is kept longest; none whose request is worked on, nor one that has
+// just sent a head or taken a part of its answer.
 
 // keptMost is how many bytes may be kept, a quarter of them for one address.
 const keptMost = 32 << 20
@@ -30,9 +29,20 @@ const (
 	// maxFields, and before there is one, when TLS begins: the space into which
 	// is read doubles.
 	bodyFactor = 2
-	// So many bytes are not counted, of a head, and before or after it. Few
-	// clients send more, and fewer of those keep the rest waiting.
+	// bodyBase is what a request takes beside that which waits for its body.
+	bodyBase = 16 << 10
+	// So little is not counted, of a head, and before it or after, where no body
+	// is waited for. Few clients send more, and fewer of those keep the rest
+	// waiting.
 	freeHead, freeBody = 256, 2 << 10
+)
+
+// maxHello is about how many bytes a client's first words in TLS may have, and
+// maxProtocols how many protocols it may name in them: crypto/tls takes 64 KiB,
+// and keeps several times that until the client goes on. A browser's are 2 KiB.
+const (
+	maxHello     = 8 << 10
+	maxProtocols = 32
 )
 
 // kept is what is kept of a connection's request.
@@ -42,10 +52,10 @@ type kept struct {
 	bytes, before atomic.Int64
 	// deadlines is how often net/http has set one for reading in that time.
 	deadlines atomic.Int64
-	// greeting says that TLS begins, begun that the head is known.
-	greeting, begun atomic.Bool
-	// off says that nothing is counted: HTTP/2.
-	off atomic.Bool
+	// greeting says that TLS begins, begun that the head is known, waits that
+	// more is waited for then (over TLS of every request: it is not known of
+	// which).
+	greeting, begun, waits atomic.Bool
 	// counted is what is counted of it, under the lock of conns.
 	counted int64
 }
@@ -53,10 +63,13 @@ type kept struct {
 // weight is what is to be counted, 0 for little.
 func (k *kept) weight() int64 {
 	n, free, factor := k.bytes.Load(), int64(freeHead), int64(headFactor)
+	if k.waits.Load() {
+		return n*bodyFactor + bodyBase
+	}
 	if k.greeting.Load() || k.begun.Load() {
 		free, factor = freeBody, bodyFactor
 	}
-	if n <= free || k.off.Load() {
+	if n <= free {
 		return 0
 	}
 	return n * factor
@@ -67,31 +80,58 @@ func (k *kept) over() {
 	k.before.Store(k.bytes.Swap(0))
 	k.deadlines.Store(0)
 	k.begun.Store(false)
+	k.waits.Store(false)
 }
 
 // greeted says that the beginning of TLS has been taken in: what comes now is
-// requests. many says that it is more than one at a time.
-func (k *kept) greeted(many bool) {
+// requests.
+func (k *kept) greeted() {
 	k.bytes.Store(0)
 	k.greeting.Store(false)
-	k.off.Store(many)
+}
+
+// begin is told of each deadline for reading. net/http sets one when it begins to
+// wait for a request and again when that has begun to come: if nothing has
+// been read between the two it came with the one before. It reports that; what
+// has come is then taken for as much as of that.
+func (k *kept) begin() bool {
+	before := k.before.Load()
+	return k.deadlines.Add(1) == 2 && before > 0 && k.bytes.CompareAndSwap(0, before)
+}
+
+// SetReadDeadline sets it.
+func (n *conn) SetReadDeadline(t time.Time) error {
+	if n.kept.begin() {
+		n.head = lines{}
+	}
+	return n.TCPConn.SetReadDeadline(t) //nolint:wrapcheck // It is the connection's.
 }
 
 // Read reads from the client. It may have to wait for it: what has come so far
 // is counted, and where that makes too much it may end the connection.
 func (n *conn) Read(p []byte) (int, error) {
-	if n.kept.weight() > 0 {
+	secure := n.owner.secure
+	// A single byte is read to see whether the client is still there while its
+	// request is worked on.
+	alive := !secure && len(p) == 1
+	if n.kept.begun.Load() && !alive {
+		n.kept.waits.Store(true)
+	}
+	switch {
+	case n.kept.greeting.Load() && n.kept.bytes.Load() > maxHello:
+		return 0, net.ErrClosed
+	case !alive && n.kept.weight() > 0:
 		if err := n.owner.keep(n); err != nil {
 			return 0, err
 		}
 	}
 	read, err := n.TCPConn.Read(p)
-	if !n.owner.secure && !n.kept.begun.Load() {
+	if !secure && !n.kept.begun.Load() {
 		if n.kept.bytes.Load() == 0 {
 			n.head = lines{}
 		}
 		if n.head.take(p[:read]) {
-			turnAway(n.TCPConn, api.WriteManyFieldsRaw)
+			n.refuse(api.WriteManyFieldsRaw)
 			return 0, net.ErrClosed
 		}
 	}
@@ -99,53 +139,53 @@ func (n *conn) Read(p []byte) (int, error) {
 	return read, err //nolint:wrapcheck // It is the connection's.
 }
 
-// begin is told of each deadline for reading. net/http sets one when it begins to
-// wait for a request and again when that has begun to come: if nothing has
-// been read between the two it came with the one before. It gives what has
-// come of it at most.
-func (k *kept) begin() int64 {
-	if k.deadlines.Add(1) == 2 {
-		k.bytes.CompareAndSwap(0, k.before.Load())
+// refuse answers a request of which only a part has come. What else is there is
+// taken in: ended before, the connection would be reset, and the answer lost.
+func (n *conn) refuse(answer func(io.Writer) error) {
+	if n.owner.secure {
+		return // Nothing could be said.
 	}
-	return k.bytes.Load()
-}
-
-// SetReadDeadline sets it.
-func (n *conn) SetReadDeadline(t time.Time) error {
-	n.kept.begin()
-	return n.TCPConn.SetReadDeadline(t) //nolint:wrapcheck // It is the connection's.
+	_ = n.TCPConn.SetDeadline(time.Now().Add(100 * time.Millisecond))
+	_ = answer(n.TCPConn)
+	_ = n.TCPConn.CloseWrite()
+	_, _ = io.CopyN(io.Discard, n.TCPConn, maxHeader)
 }
 
 // keep counts what is kept of n, and has connections give way where that makes
 // too much. An error says that n is one of them.
 func (c *conns) keep(n *conn) error {
-	gone, stays := c.makeRoom(n)
-	for _, g := range gone {
-		_ = g.Close()
-	}
+	c.mu.Lock()
+	c.weigh(n)
+	gone := c.makeRoom(n, true)
+	stays := !n.closed
+	c.mu.Unlock()
+	closeAll(gone)
 	switch {
 	case stays:
 		return nil
 	case n.kept.begun.Load():
 		return api.ErrCrowded // Its answer ends the connection.
 	}
-	turnAway(n.TCPConn, api.WriteBusyRaw)
+	n.refuse(api.WriteBusyRaw)
 	return net.ErrClosed
 }
 
-// makeRoom counts what is kept of n and gives the connections that give way to
-// it, and whether it stays itself.
-func (c *conns) makeRoom(n *conn) (gone []*conn, stays bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.weigh(n)
+// makeRoom gives the connections that give way to what is kept of n; n itself is
+// not among them, but closed where no other is left and it may go. The lock is
+// held.
+func (c *conns) makeRoom(n *conn, mayGo bool) (gone []*conn) {
 	for !n.closed && c.kept.over(n.key, c.keptMost, c.keptMost/4) {
 		c.tell("unfinished requests take as much memory as they may", int(c.keptMost))
-		g := n
-		if !c.kept.over(n.key, math.MaxInt64, c.keptMost/4) {
-			g = c.laden.look((*conn).rests)
+		var g *conn
+		if c.kept.over(n.key, math.MaxInt64, c.keptMost/4) {
+			g = c.laden.find(func(o *conn) bool { return o.key == n.key && o.yields() })
+		} else {
+			g = c.laden.look((*conn).yields)
 		}
-		if g == nil || !g.rests() {
+		if g == nil && mayGo && n.rests() {
+			g = n
+		}
+		if g == nil {
 			break // They are worked on, and so many are bounded.
 		}
 		c.remove(g)
@@ -153,36 +193,21 @@ func (c *conns) makeRoom(n *conn) (gone []*conn, stays bool) {
 			gone = append(gone, g)
 		}
 	}
-	return gone, !n.closed
+	return gone
 }
 
-// keepBody counts what has been read of a body by HTTP/2, if there is room for it.
-func (c *conns) keepBody(b *arriving) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	more := b.read*bodyFactor - b.kept
-	if c.kept.over(b.by.key, c.keptMost-more, c.keptMost/4-more) {
-		c.tell("unfinished requests take as much memory as they may", int(c.keptMost))
-		return false
+// closeAll closes connections that have given way; the lock is not held.
+func closeAll(gone []*conn) {
+	for _, g := range gone {
+		_ = g.Close()
 	}
-	c.kept.add(b.by.key, more)
-	b.kept += more
-	return true
-}
-
-// forget says that the request is done with.
-func (b *arriving) forget() {
-	if b.kept == 0 {
-		return
-	}
-	b.by.owner.mu.Lock()
-	defer b.by.owner.mu.Unlock()
-	b.by.owner.kept.add(b.by.key, -b.kept)
-	b.kept = 0
 }
 
 // rests reports whether no request of the connection is worked on.
 func (n *conn) rests() bool { return n.working.Load() <= 0 }
+
+// yields reports whether the connection may give way.
+func (n *conn) yields() bool { return n.rests() && (!n.kept.begun.Load() || n.quiet()) }
 
 // weigh counts what is kept of a connection; the lock is held.
 func (c *conns) weigh(n *conn) {

@@ -17,8 +17,6 @@ import (
 	"testing/iotest"
 	"time"
 
-	"golang.org/x/net/http2"
-
 	"github.com/latchkey-auth/latchkey/internal/api"
 )
 
@@ -39,8 +37,11 @@ func holding(t *testing.T) (c *conns, from func(string) *conn, more func(*conn, 
 		if n.kept.weight() == 0 {
 			return nil
 		}
-		gone, stays := c.makeRoom(n)
-		if !stays {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.weigh(n)
+		gone := c.makeRoom(n, true)
+		if n.closed {
 			gone = append(gone, n)
 		}
 		return gone
@@ -69,15 +70,19 @@ func TestKept(t *testing.T) {
 	if c.kept.n != keptMost {
 		t.Fatalf("%d are kept, want all that may be", c.kept.n)
 	}
-	// The second has its head and is worked for, the next two go on with a body.
-	for _, n := range all[1:4] {
+	// The second has its head and is worked for, the next two keep a body to
+	// themselves, and the one after them has only just begun with one.
+	for _, n := range all[1:5] {
 		c.state(n, http.StateActive)
 	}
 	all[1].working.Add(1)
-	if want := int64(keptMost - 3*head*(headFactor-bodyFactor)); c.kept.n != want {
-		t.Errorf("%d are kept of three known heads and the others, want %d", c.kept.n, want)
+	for _, n := range all[1:4] {
+		n.since.Add(-int64(grace))
 	}
-	for range 2 {
+	if want := int64(keptMost - 4*head*(headFactor-bodyFactor)); c.kept.n != want {
+		t.Errorf("%d are kept of four known heads and the others, want %d", c.kept.n, want)
+	}
+	for range 3 {
 		if gone := more(from(""), head); len(gone) != 0 {
 			t.Fatalf("%v went, and there was room", gone)
 		}
@@ -85,8 +90,8 @@ func TestKept(t *testing.T) {
 	if gone := more(from(""), head); !slices.Equal(gone, all[:1]) {
 		t.Fatalf("%v went, not the first", gone)
 	}
-	if gone := more(from(""), head); !slices.Equal(gone, all[2:5]) {
-		t.Fatalf("%v went, not the next two, which were little, and one more", gone)
+	if gone := more(from(""), head); !slices.Equal(gone, []*conn{all[2], all[3], all[5]}) {
+		t.Fatalf("%v went, not those with a body, which were little, and one more", gone)
 	}
 	// A request that is done with is kept no more, however often it is told.
 	before := c.kept.n
@@ -106,8 +111,8 @@ func TestKept(t *testing.T) {
 	}
 }
 
-// An address that has its share has no more, and puts out nobody else; where all
-// are worked for nobody goes.
+// An address that has its share has no more, and puts out nobody else: what gives
+// way is its own, the eldest first, and nothing where all are worked for.
 func TestKeptOfAddress(t *testing.T) {
 	t.Parallel()
 	c, from, more := holding(t)
@@ -121,12 +126,25 @@ func TestKeptOfAddress(t *testing.T) {
 		c.state(n, http.StateActive)
 		return n
 	}
-	for i := range keptMost/4/(body*bodyFactor) + 1 {
+	var all []*conn
+	for range keptMost / 4 / (body * bodyFactor) {
 		n := known("192.0.2.1")
-		gone := more(n, body)
-		if last := i == keptMost/4/(body*bodyFactor); last != (len(gone) == 1 && gone[0] == n) {
-			t.Fatalf("body %d of an address: %v went", i, gone)
+		if gone := more(n, body); len(gone) != 0 {
+			t.Fatalf("%v went", gone)
 		}
+		all = append(all, n)
+	}
+	// They have all just begun.
+	n := known("192.0.2.1")
+	if gone := more(n, body); !slices.Equal(gone, []*conn{n}) {
+		t.Fatalf("%v went, not the newcomer", gone)
+	}
+	all[1].since.Add(-int64(grace))
+	all[2].since.Add(-int64(grace))
+	all[1].working.Add(1)
+	n = known("192.0.2.1")
+	if gone := more(n, body); !slices.Equal(gone, all[2:3]) {
+		t.Fatalf("%v went, not the one that keeps its body to itself", gone)
 	}
 	busy := known("192.0.2.1")
 	busy.working.Add(1)
@@ -138,15 +156,69 @@ func TestKeptOfAddress(t *testing.T) {
 	}
 }
 
+// A head that is known makes room at once: over TLS nothing more may be read for
+// it.
+func TestKeptWhenKnown(t *testing.T) {
+	t.Parallel()
+	c, from, _ := holding(t)
+	var all []*conn
+	for range 2 {
+		n := from("")
+		n.kept.bytes.Store(keptMost/bodyFactor/2 + 1)
+		c.state(n, http.StateActive)
+		all = append(all, n)
+	}
+	if all[0].closed || all[1].closed {
+		t.Fatal("one that has just begun went")
+	}
+	all[0].since.Add(-int64(grace))
+	n := from("")
+	n.TCPConn, all[0].TCPConn = new(net.TCPConn), new(net.TCPConn)
+	n.kept.bytes.Store(freeBody + 1)
+	c.state(n, http.StateActive)
+	if !all[0].closed || all[1].closed || n.closed {
+		t.Errorf("the first is closed: %v, the second: %v, the last: %v", all[0].closed, all[1].closed, n.closed)
+	}
+}
+
+// What comes after a body is not kept with the request.
+func TestTrailersAreNotKept(t *testing.T) {
+	t.Parallel()
+	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n" +
+		strings.Repeat("ab:\r\n", 600) + "\r\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(&arriving{r.Body, nil, r}); err != nil || string(b) != "x" {
+		t.Fatalf("%q, %v", b, err)
+	}
+	if r.Trailer != nil {
+		t.Errorf("kept: %d", len(r.Trailer))
+	}
+	// Nor are those that are only announced.
+	r, err = http.ReadRequest(bufio.NewReader(strings.NewReader("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n" +
+		"Trailer: a" + strings.Join(slices.Collect(func(yield func(string) bool) {
+		for i := range 101 {
+			if !yield(fmt.Sprint(",A", i)) {
+				return
+			}
+		}
+	}), "") + "\r\n\r\n")))
+	if err != nil || !manyFields(r) {
+		t.Errorf("%v, %d trailers are no more than there may be", err, len(r.Trailer))
+	}
+}
+
 // A head that came with the request before it counts as much as that, and is told
 // from one that has not begun by when the deadlines are set.
 func TestKeptOfTheRequestBefore(t *testing.T) {
 	t.Parallel()
 	var k kept
 	wait := func(between int64) int64 {
-		k.deadlines.Add(1) // to wait
+		k.begin() // to wait
 		k.bytes.Add(between)
-		return k.begin()
+		k.begin()
+		return k.bytes.Load()
 	}
 	if got := wait(3000); got != 3000 {
 		t.Fatalf("the first: %d", got)
@@ -193,7 +265,7 @@ func TestKeptIsRefused(t *testing.T) {
 			n.kept.begun.Store(begun)
 			n.kept.bytes.Store(keptMost)
 			for range 2 { // It does not come back.
-				_, err = n.Read(make([]byte, 1))
+				_, err = n.Read(make([]byte, 2))
 				if !begun && !errors.Is(err, net.ErrClosed) || begun && err != api.ErrCrowded { //nolint:errorlint // It is handed on as it is.
 					t.Error(err)
 				}
@@ -265,7 +337,7 @@ func FuzzLines(f *testing.F) {
 		if second := pieces.take(head[cut:]); second != many || first && !second || pieces != whole {
 			t.Fatalf("in one %v, cut at %d %v and %v", many, cut, first, second)
 		}
-		if r, err := http.ReadRequest(bufio.NewReader(iotest.OneByteReader(bytes.NewReader(head)))); err == nil && manyFields(r.Header) && !many {
+		if r, err := http.ReadRequest(bufio.NewReader(iotest.OneByteReader(bytes.NewReader(head)))); err == nil && manyFields(r) && len(r.Trailer) <= maxFields && !many {
 			t.Fatalf("net/http takes %d fields from it", len(r.Header))
 		}
 	})
@@ -305,7 +377,8 @@ func TestKeptOnTheWire(t *testing.T) {
 	}{
 		"a head":                          {get + field, 0, headFactor * 4000},
 		"a head with the one before":      {get + "\r\n" + get + field[:3000], 1, headFactor * 3000},
-		"a body":                          {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\n" + field, 0, bodyFactor * 4000},
+		"a body":                          {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\n" + field, 0, bodyFactor*4000 + bodyBase},
+		"a body of a short head":          {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\n", 0, bodyBase},
 		"a connection that has been used": {get + field + "\r\n\r\n", 1, 0},
 		"the beginning of a head":         {get, 0, 0},
 	} {
@@ -346,8 +419,8 @@ func TestKeptOnTheWire(t *testing.T) {
 	}
 }
 
-// The beginning of TLS is forgotten once it is taken in, and so is all that comes
-// by HTTP/2; a head by HTTP/1.1 counts as without TLS.
+// The beginning of TLS is forgotten once it is taken in, but may not be long; a head
+// counts as without TLS.
 func TestKeptOfTLS(t *testing.T) {
 	t.Parallel()
 	lender := httptest.NewUnstartedServer(nil)
@@ -363,7 +436,7 @@ func TestKeptOfTLS(t *testing.T) {
 	cert := &certificate{current: &lender.TLS.Certificates[0], looked: now, now: func() time.Time { return now }}
 	srv := &http.Server{ConnState: c.state, ReadHeaderTimeout: time.Minute, Handler: http.NotFoundHandler()}
 	done := make(chan error, 1)
-	go func() { done <- srv.Serve(tls.NewListener(c, tlsConfig(cert, c.greet))) }()
+	go func() { done <- srv.Serve(tls.NewListener(c, tlsConfig(cert, c.greeted))) }()
 	defer func() {
 		_ = srv.Close()
 		<-done
@@ -383,98 +456,43 @@ func TestKeptOfTLS(t *testing.T) {
 		}
 	}
 	nothing := func(n int64) bool { return n == 0 }
-	dial := func(protocol string) *tls.Conn {
-		// A long list of names makes a long greeting, in several packets.
-		conn, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{
-			InsecureSkipVerify: true, NextProtos: append([]string{protocol}, strings.Fields(strings.Repeat(strings.Repeat("x", 200)+" ", 20))...),
+	dial := func(name string, names int) (*tls.Conn, error) {
+		return tls.Dial("tcp", l.Addr().String(), &tls.Config{
+			InsecureSkipVerify: true, NextProtos: append(slices.Repeat([]string{name}, names), "http/1.1"),
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return conn
 	}
 
 	plain, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _ = io.WriteString(plain, "\x16\x03\x01\x40\x00\x01\x00\x3f\xfc"+strings.Repeat("x", 8000))
-	is("a greeting that stops", func(n int64) bool { return n >= 8000*bodyFactor && n < 8000*headFactor })
+	_, _ = io.WriteString(plain, "\x16\x03\x01\x40\x00\x01\x00\x3f\xfc"+strings.Repeat("x", 6000))
+	is("a greeting that stops", func(n int64) bool { return n >= 6000*bodyFactor && n < 6000*headFactor })
 	plain.Close()
 	is("afterwards", nothing)
 
-	conn := dial("http/1.1")
+	conn, err := dial(strings.Repeat("x", 200), 20) // in several packets
+	if err != nil {
+		t.Fatal(err)
+	}
 	is("a connection that has greeted", nothing)
 	_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nA: "+strings.Repeat("x", 4000))
 	is("a head that stops", func(n int64) bool { return n >= 4000*headFactor })
 	conn.Close()
 	is("afterwards", nothing)
 
-	conn = dial("h2")
-	if got := conn.ConnectionState().NegotiatedProtocol; got != "h2" {
-		t.Fatalf("%q is spoken", got)
+	if conn, err := dial(strings.Repeat("x", 250), maxProtocols); err == nil {
+		conn.Close()
+		t.Error("a greeting of more than 8 KiB was taken")
 	}
-	framer := http2.NewFramer(conn, conn)
-	_, _ = io.WriteString(conn, http2.ClientPreface)
-	_ = framer.WriteSettings()
-	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-	const pings = 500
-	for range pings {
-		_ = framer.WritePing(false, [8]byte{})
+	if conn, err := dial("x", maxProtocols-1); err != nil {
+		t.Errorf("as many protocols as there may be: %v", err)
+	} else {
+		conn.Close()
 	}
-	for acks := 0; acks <= pings; {
-		f, err := framer.ReadFrame()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if f, ok := f.(*http2.PingFrame); ok && f.IsAck() {
-			if acks++; acks == pings { // one more, for which it has read again
-				_ = framer.WritePing(false, [8]byte{})
-			}
-		}
+	if conn, err := dial("x", maxProtocols); err == nil {
+		conn.Close()
+		t.Error("a greeting with one protocol more was taken")
 	}
-	is("HTTP/2", nothing)
-	conn.Close()
-}
-
-// Bodies by HTTP/2 are counted one by one, from a size on, until their request is
-// done with; one for which there is no room is refused.
-func TestKeptBodies(t *testing.T) {
-	t.Parallel()
-	c, from, _ := holding(t)
-	read := func(n *conn, bytes int64) (*arriving, error) {
-		b := &arriving{ReadCloser: io.NopCloser(strings.NewReader(strings.Repeat("x", int(bytes)))), by: n, many: true}
-		_, err := io.Copy(io.Discard, struct{ io.Reader }{b})
-		return b, err
-	}
-	one, other := from("192.0.2.1"), from("192.0.2.2")
-	if _, err := read(one, freeBody); err != nil || c.kept.n != 0 {
-		t.Errorf("a small body: %v, %d are kept", err, c.kept.n)
-	}
-	const share = keptMost / 4 / bodyFactor
-	half, err := read(one, share/2)
-	if err != nil || c.kept.n != share/2*bodyFactor {
-		t.Fatalf("%v, %d are kept", err, c.kept.n)
-	}
-	full, err := read(one, share/2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := read(one, freeBody+1); err != api.ErrCrowded { //nolint:errorlint // It is handed on as it is.
-		t.Errorf("over the share: %v", err)
-	}
-	if _, err := read(one, freeBody); err != nil {
-		t.Errorf("a small one meanwhile: %v", err)
-	}
-	b, err := read(other, share)
-	if err != nil {
-		t.Errorf("somebody else: %v", err)
-	}
-	c.remove(one) // The connection's end does not change it.
-	for _, b := range []*arriving{half, full, b, b} {
-		b.forget()
-	}
-	if c.kept.n != 0 || len(c.kept.of) != 0 {
-		t.Errorf("afterwards %v", c.kept)
-	}
+	is("afterwards", nothing)
 }

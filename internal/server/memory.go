@@ -36,37 +36,36 @@ func forCollector(container, hashes int64) int64 {
 
 // room is what clients may take of the memory.
 type room struct {
-	// connections there may be, and of them those that speak HTTP/2.
-	connections, multiplexed int
+	connections int
 	// kept is how many bytes of unfinished requests.
 	kept int64
 }
 
 // roomIn is the room in a container of so many bytes, 0 for none, of which hashes
-// take so many at once; secure says that TLS is spoken.
+// take so many at once; secure says that TLS is spoken. Of a container of 256
+// MiB as much is kept as without one.
 func roomIn(container, hashes int64, secure bool) room {
 	const (
 		enough = 256 << 20
 		// others is what is neither a client's nor a hash's.
 		others = 48 << 20
-		// plain and withTLS is what a connection takes that is not used
-		// (e2e/flood TestIdleConnections).
-		plain, withTLS = 20 << 10, 42 << 10
+		// plain and withTLS is what a connection takes: 20 and 42 KiB that waits
+		// (e2e/flood TestIdleConnections), and more with what is not counted of a
+		// request.
+		plain, withTLS = 28 << 10, 64 << 10
 		// least connections there are, however little memory.
 		least = 256
 	)
-	r := room{connections: math.MaxInt, multiplexed: maxMultiplexed, kept: keptMost}
+	r := room{connections: math.MaxInt, kept: keptMost}
 	if container == 0 {
 		return r
 	}
+	r.kept = keptMost * min(container, enough) / enough
 	each := int64(plain)
 	if secure {
 		each = withTLS
 	}
-	r.connections = int(max(least, (container-others-hashes)/each))
-	part := min(container, enough)
-	r.multiplexed = int(max(least/32, maxMultiplexed*part/enough))
-	r.kept = keptMost * part / enough
+	r.connections = int(max(least, (container-others-hashes-r.kept)/each))
 	return r
 }
 

@@ -30,14 +30,14 @@ func TestRoomIn(t *testing.T) {
 		secure            bool
 		want              room
 	}{
-		{0, 38 * mib, true, room{math.MaxInt, 128, 32 * mib}},
-		{1024 * mib, 38 * mib, false, room{48025, 128, 32 * mib}},
-		{256 * mib, 38 * mib, false, room{8704, 128, 32 * mib}},
-		{256 * mib, 128 * mib, false, room{4096, 128, 32 * mib}},
-		{256 * mib, 38 * mib, true, room{4144, 128, 32 * mib}},
-		{128 * mib, 38 * mib, false, room{2150, 64, 16 * mib}},
-		{64 * mib, 19 * mib, true, room{256, 32, 8 * mib}},
-		{8 * mib, 19 * mib, false, room{256, 8, 1 * mib}},
+		{0, 38 * mib, true, room{math.MaxInt, 32 * mib}},
+		{1024 * mib, 38 * mib, false, room{33133, 32 * mib}},
+		{256 * mib, 38 * mib, false, room{5046, 32 * mib}},
+		{256 * mib, 128 * mib, false, room{1755, 32 * mib}},
+		{256 * mib, 38 * mib, true, room{2208, 32 * mib}},
+		{128 * mib, 38 * mib, false, room{950, 16 * mib}},
+		{64 * mib, 19 * mib, true, room{256, 8 * mib}},
+		{8 * mib, 19 * mib, false, room{256, 1 * mib}},
 	} {
 		if got := roomIn(c.container, c.hashes, c.secure); got != c.want {
 			t.Errorf("%d MiB, TLS %v: %+v, want %+v", c.container/mib, c.secure, got, c.want)

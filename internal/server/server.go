@@ -35,15 +35,6 @@ import (
 	"github.com/latchkey-auth/latchkey/web"
 )
 
-// maxStreams is how many requests an HTTP/2 connection may have under way: as
-// many times maxMultiplexed may be begun by net/http, at 25 to 75 KiB each, before
-// the first of them is looked at. RFC 9113, section 6.5.2, advises 100 at
-// least, for answers that take long; here they do not.
-//
-// What is cancelled counts until its handler has ended, so that a rapid reset
-// (CVE-2023-44487) is no way around it: net/http sees to that.
-const maxStreams = 16
-
 // maxHeader is the most bytes of a request's head; more is 431.
 const maxHeader = 16 << 10
 
@@ -275,23 +266,19 @@ func Run(ctx context.Context, cfg *config.Config, log *slog.Logger, opts RunOpti
 	f.ids.prefix = randomPrefix()
 	f.pace.each = paceFor(runtime.GOMAXPROCS(0))
 	f.most = int64(listener.most)
-	f.streams = newStreams(listener.most, listener.key)
 	if cfg.Secure() {
 		f.hsts = []string{stsValue}
 	}
 	if cfg.UI.Enabled {
 		f.rest = pages
 	}
+	// HTTP/1.1 alone: see tlsConfig.
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
 	srv := &http.Server{
-		ConnState:   listener.state,
-		ConnContext: withConnection,
-		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams:          maxStreams,
-			MaxReadFrameSize:              16 << 10,
-			MaxReceiveBufferPerConnection: 128 << 10,
-			MaxReceiveBufferPerStream:     api.MaxBody,
-			WriteByteTimeout:              cfg.Timeouts.Write.Std(),
-		},
+		Protocols:         &protocols,
+		ConnState:         listener.state,
+		ConnContext:       withConnection,
 		Handler:           f,
 		ReadHeaderTimeout: cfg.Timeouts.Header.Std(),
 		ReadTimeout:       cfg.Timeouts.Read.Std(),
@@ -516,13 +503,13 @@ func listen(ctx context.Context, cfg *config.Config, cert *certificate, log *slo
 	hashes := hashOptions(cfg)
 	room := roomIn(hashes.Limit, hashes.AtOnce(), cert != nil)
 	counted := newConns(l, bound(cfg, room.connections, log), cfg.Limits.PerAddress, cfg.Proxy.Trusted, log)
-	counted.multiplexed, counted.keptMost = int64(room.multiplexed), room.kept
+	counted.keptMost = room.kept
 	counted.secure = cert != nil
 	counted.stall = cfg.Timeouts.Write.Std()
 	if cert == nil {
 		return counted, counted, nil
 	}
-	return counted, tls.NewListener(counted, tlsConfig(cert, counted.greet)), nil
+	return counted, tls.NewListener(counted, tlsConfig(cert, counted.greeted)), nil
 }
 
 // welcome is what there is outside of the API where the UI is switched off.

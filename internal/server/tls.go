@@ -3,11 +3,11 @@ package server
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
-	"slices"
 	"sync"
 	"time"
 )
@@ -20,12 +20,12 @@ const lookEvery = time.Second
 // encryption only (RFC 9325, section 4.2). The curves are Go's, the
 // post-quantum hybrid first.
 //
-// greet is told of each connection that has greeted and says whether it may speak
-// HTTP/2, which it wants or not. That is offered then (RFC 7301), HTTP/1.1 alone
-// otherwise: a client that speaks nothing else than HTTP/2 is refused
-// (no_application_protocol).
-func tlsConfig(c *certificate, greet func(c net.Conn, wanted bool) bool) *tls.Config {
-	plain := &tls.Config{
+// HTTP/1.1 is spoken over it and not HTTP/2, in which one connection brings as many
+// requests at once as a hundred, each with what it takes, before any of them can
+// be refused: docs/limits.md. greeted is told of each connection whose client has
+// begun.
+func tlsConfig(c *certificate, greeted func(net.Conn)) *tls.Config {
+	return &tls.Config{
 		GetCertificate: c.get,
 		MinVersion:     tls.VersionTLS12,
 		CipherSuites: []uint16{
@@ -34,16 +34,14 @@ func tlsConfig(c *certificate, greet func(c net.Conn, wanted bool) bool) *tls.Co
 			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 		},
 		NextProtos: []string{"http/1.1"},
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			if len(hello.SupportedProtos) > maxProtocols {
+				return nil, errors.New("too many protocols")
+			}
+			greeted(hello.Conn)
+			return nil, nil //nolint:nilnil // That is: this one.
+		},
 	}
-	both := plain.Clone()
-	both.NextProtos = []string{"h2", "http/1.1"}
-	both.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		if !greet(hello.Conn, slices.Contains(hello.SupportedProtos, "h2")) {
-			return plain, nil
-		}
-		return nil, nil //nolint:nilnil // That is: the one at hand.
-	}
-	return both
 }
 
 // certificate is the one in force. A new one is taken when its files have
