@@ -90,20 +90,22 @@ func TestStalled(t *testing.T) {
 	for _, of := range []struct {
 		name, send string
 		tls        bool
+		raw        bool // what is sent is TLS already
 	}{
-		{"a head of one field", get + long, false},
-		{"a head of many fields", get + fields.String(), false},
-		{"a head with the request before", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + get + fields.String()[:3600], false},
-		{"a body", post + "\r\n" + strings.Repeat(" ", 65000), false},
-		{"a body after a long head", post + long + "\r\n\r\n" + strings.Repeat(" ", 65000), false},
-		{"a body after many fields", post + fields.String() + "\r\n", false},
-		{"a body after as many as may be", post + fields.String()[:5*94] + "\r\n", false},
-		{"a short head of many fields", get + fields.String()[:5*40], false},
-		{"a body with trailers", strings.Replace(post, "Content-Length: 65536", "Transfer-Encoding: chunked\r\nTrailer: "+trailers.String()[:15000], 1) + "\r\n", false},
-		{"a head in TLS", get + fields.String(), true},
-		{"a body in TLS", post + "\r\n" + strings.Repeat(" ", 65000), true},
-		{"a body with trailers in TLS", strings.Replace(post, "Content-Length: 65536", "Transfer-Encoding: chunked\r\nTrailer: "+trailers.String()[:15000], 1) + "\r\n", true},
-		{"the beginning of TLS", hello, true},
+		{"a head of one field", get + long, false, false},
+		{"a head of many fields", get + fields.String(), false, false},
+		{"a head with the request before", "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + get + fields.String()[:3600], false, false},
+		{"a body", post + "\r\n" + strings.Repeat(" ", 65000), false, false},
+		{"a body after a long head", post + long + "\r\n\r\n" + strings.Repeat(" ", 65000), false, false},
+		{"a body after many fields", post + fields.String() + "\r\n", false, false},
+		{"a body after as many as may be", post + fields.String()[:5*94] + "\r\n", false, false},
+		{"a short head of many fields", get + fields.String()[:5*40], false, false},
+		{"a body with trailers", strings.Replace(post, "Content-Length: 65536", "Transfer-Encoding: chunked\r\nTrailer: "+trailers.String()[:15000], 1) + "\r\n", false, false},
+		{"a head in TLS", get + fields.String(), true, false},
+		{"a body in TLS", post + "\r\n" + strings.Repeat(" ", 65000), true, false},
+		{"a body with trailers in TLS", strings.Replace(post, "Content-Length: 65536", "Transfer-Encoding: chunked\r\nTrailer: "+trailers.String()[:15000], 1) + "\r\n", true, false},
+		{"the beginning of a greeting", hello, true, true},
+		{"a greeting", greeting(), true, true},
 	} {
 		t.Run(of.name, func(t *testing.T) {
 			settings := []string{"LATCHKEY_LOG_LEVEL=error", "LATCHKEY_TIMEOUTS_READ=" + wait.String(), "LATCHKEY_TIMEOUTS_HEADER=" + wait.String()}
@@ -112,7 +114,7 @@ func TestStalled(t *testing.T) {
 				env, roots := secure(t)
 				settings = append(settings, env...)
 				host = "https://"
-				if of.send != hello {
+				if !of.raw {
 					dial = func(network, addr string) (net.Conn, error) {
 						return tls.Dial(network, addr, &tls.Config{RootCAs: roots})
 					}
@@ -130,6 +132,25 @@ func TestStalled(t *testing.T) {
 		})
 	}
 }
+
+// greeting is what a client says first in TLS, a long one's.
+func greeting() string {
+	var r recorder
+	names := strings.Fields(strings.Repeat(strings.Repeat("x", 190)+" ", 30))
+	_ = tls.Client(&r, &tls.Config{ServerName: "x", NextProtos: names}).Handshake()
+	return r.String()
+}
+
+// recorder is a connection that nothing comes by.
+type recorder struct {
+	net.Conn
+	strings.Builder
+}
+
+func (r *recorder) Write(b []byte) (int, error)      { return r.Builder.Write(b) }
+func (r *recorder) Read([]byte) (int, error)         { return 0, io.EOF }
+func (r *recorder) SetWriteDeadline(time.Time) error { return nil }
+func (r *recorder) Close() error                     { return nil }
 
 // stall has the clients send and wait for the end.
 func stall(t *testing.T, n *node.Node, addr string, wait time.Duration, dial func(network, addr string) (net.Conn, error), send string) {

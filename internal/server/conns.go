@@ -174,6 +174,7 @@ func (c *conns) Accept() (net.Conn, error) {
 		}
 		if ok {
 			_ = tcp.SetWriteBuffer(unread)
+			_ = tcp.SetReadBuffer(unasked)
 			if c.stall > 0 {
 				_ = giveUpAfter(tcp, c.stall)
 			}
@@ -187,6 +188,9 @@ func (c *conns) Accept() (net.Conn, error) {
 // read them: it would take megabytes for each. It is more than any answer of
 // the API to a user, so that a handler waits for nobody.
 const unread = 128 << 10
+
+// unasked is the same for what a client sends and nobody has asked for yet.
+const unasked = 32 << 10
 
 // key is the address under which a peer is counted: IPv6 by /64, as the
 // throttle counts. A trusted proxy brings everybody's requests; a peer on this
@@ -263,27 +267,21 @@ func (c *conns) remove(n *conn) {
 	}
 	n.closed = true
 	c.all.add(n.key, -1)
-	c.kept.add(n.key, -n.kept.counted)
+	c.forget(n)
 	n.turn.leave()
-	n.laden.leave()
 }
 
-// greeted notes that a connection's TLS has begun.
-func (c *conns) greeted(nc net.Conn) {
-	n := counted(nc)
-	if n == nil {
-		return
+// greets judges a client's first words in TLS.
+func greets(hello *tls.ClientHelloInfo) error {
+	if n := counted(hello.Conn); n != nil && n.kept.bytes.Load() > maxHello || len(hello.SupportedProtos) > maxProtocols {
+		return errors.New("the greeting is too long")
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n.kept.greeted()
-	c.weigh(n)
+	return nil
 }
 
-// find is the first that will do, of as many as are looked at; they stay where
-// they are.
+// find is the first that will do, of many more; they stay where they are.
 func (q *queue) find(fits func(*conn) bool) *conn {
-	for l, i := q.first, 0; l != nil && i < looks; l, i = l.next, i+1 {
+	for l, i := q.first, 0; l != nil && i < 16*looks; l, i = l.next, i+1 {
 		if fits(l.of) {
 			return l.of
 		}
@@ -366,6 +364,15 @@ func (n *conn) work() {
 	}
 }
 
+// grown reports whether crypto/tls has made its buffers for long records, which it
+// does not give back. n may be nil.
+func (n *conn) grown() bool {
+	return n != nil && n.owner.secure && n.kept.bytes.Load() > maxGrown
+}
+
+// maxGrown is how many bytes of a request by TLS are usual.
+const maxGrown = 8 << 10
+
 // arriving is a request's body.
 type arriving struct {
 	io.ReadCloser
@@ -376,8 +383,10 @@ type arriving struct {
 func (b *arriving) Read(p []byte) (int, error) {
 	b.by.rest()
 	defer b.by.work()
+	b.by.awaits(true)
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {
+		b.by.awaits(false)
 		b.of.Trailer = nil // Fields after the body mean nothing here.
 	}
 	return n, err //nolint:wrapcheck // It is the body's.

@@ -268,7 +268,7 @@ func TestWithin(t *testing.T) {
 func TestSteadyClients(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		n := &conn{}
+		n := &conn{owner: &conns{}}
 		n.touch()
 		e := &exchange{ResponseWriter: httptest.NewRecorder(), by: n, stopping: new(atomic.Bool)}
 		is := func(when string, quiet bool) {

@@ -133,8 +133,9 @@ func (e *exchange) WriteHeader(status int) {
 func (e *exchange) begins(status int) {
 	e.by.touch()
 	e.status = status
-	if e.stopping.Load() {
-		// A kept connection would end under its next request.
+	if e.stopping.Load() || e.by.grown() {
+		// A kept connection would end under its next request, or stay as large
+		// as it has become.
 		e.Header()["Connection"] = hdrClose
 	}
 }

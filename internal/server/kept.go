@@ -26,20 +26,21 @@ const (
 	// there for a while.
 	headFactor = 32
 	// bodyFactor is the same once the head is known, and has no more than
-	// maxFields, and before there is one, when TLS begins: the space into which
-	// is read doubles.
-	bodyFactor = 2
-	// bodyBase is what a request takes beside that which waits for its body.
-	bodyBase = 16 << 10
+	// maxFields: the space into which a body is read doubles. bodyBase is what a
+	// request takes beside that which waits for its body.
+	bodyFactor, bodyBase = 2, 16 << 10
+	// helloFactor is the same where TLS begins: of two bytes crypto/tls makes a
+	// slice.
+	helloFactor = 16
 	// So little is not counted, of a head, and before it or after, where no body
 	// is waited for. Few clients send more, and fewer of those keep the rest
 	// waiting.
 	freeHead, freeBody = 256, 2 << 10
 )
 
-// maxHello is about how many bytes a client's first words in TLS may have, and
+// maxHello is how many bytes a client's first words in TLS may have, and
 // maxProtocols how many protocols it may name in them: crypto/tls takes 64 KiB,
-// and keeps several times that until the client goes on. A browser's are 2 KiB.
+// and keeps many times that until the client goes on. A browser's are 2 KiB.
 const (
 	maxHello     = 8 << 10
 	maxProtocols = 32
@@ -53,9 +54,11 @@ type kept struct {
 	// deadlines is how often net/http has set one for reading in that time.
 	deadlines atomic.Int64
 	// greeting says that TLS begins, begun that the head is known, waits that
-	// more is waited for then (over TLS of every request: it is not known of
-	// which).
+	// its body is read.
 	greeting, begun, waits atomic.Bool
+	// going says that nothing is counted any more, because the connection is to
+	// end: nothing more is read.
+	going atomic.Bool
 	// counted is what is counted of it, under the lock of conns.
 	counted int64
 }
@@ -63,11 +66,13 @@ type kept struct {
 // weight is what is to be counted, 0 for little.
 func (k *kept) weight() int64 {
 	n, free, factor := k.bytes.Load(), int64(freeHead), int64(headFactor)
-	if k.waits.Load() {
+	switch {
+	case k.waits.Load():
 		return n*bodyFactor + bodyBase
-	}
-	if k.greeting.Load() || k.begun.Load() {
+	case k.begun.Load():
 		free, factor = freeBody, bodyFactor
+	case k.greeting.Load():
+		free, factor = freeBody, helloFactor
 	}
 	if n <= free {
 		return 0
@@ -83,26 +88,31 @@ func (k *kept) over() {
 	k.waits.Store(false)
 }
 
-// greeted says that the beginning of TLS has been taken in: what comes now is
-// requests.
-func (k *kept) greeted() {
-	k.bytes.Store(0)
-	k.greeting.Store(false)
-}
-
 // begin is told of each deadline for reading. net/http sets one when it begins to
 // wait for a request and again when that has begun to come: if nothing has
-// been read between the two it came with the one before. It reports that; what
-// has come is then taken for as much as of that.
-func (k *kept) begin() bool {
+// been read between the two it came early, with the one before, and what has
+// come is taken for as much as of that. And it sets one before TLS begins, and
+// again when the client has been greeted: what comes then is requests.
+func (k *kept) begin() (early, greeted bool) {
+	if k.deadlines.Add(1) != 2 {
+		return false, false
+	}
+	if k.greeting.Swap(false) {
+		k.bytes.Store(0)
+		return false, true
+	}
 	before := k.before.Load()
-	return k.deadlines.Add(1) == 2 && before > 0 && k.bytes.CompareAndSwap(0, before)
+	return before > 0 && k.bytes.CompareAndSwap(0, before), false
 }
 
 // SetReadDeadline sets it.
 func (n *conn) SetReadDeadline(t time.Time) error {
-	if n.kept.begin() {
+	early, greeted := n.kept.begin()
+	if early {
 		n.head = lines{}
+	}
+	if greeted {
+		n.weigh()
 	}
 	return n.TCPConn.SetReadDeadline(t) //nolint:wrapcheck // It is the connection's.
 }
@@ -111,16 +121,13 @@ func (n *conn) SetReadDeadline(t time.Time) error {
 // is counted, and where that makes too much it may end the connection.
 func (n *conn) Read(p []byte) (int, error) {
 	secure := n.owner.secure
-	// A single byte is read to see whether the client is still there while its
-	// request is worked on.
-	alive := !secure && len(p) == 1
-	if n.kept.begun.Load() && !alive {
-		n.kept.waits.Store(true)
-	}
 	switch {
-	case n.kept.greeting.Load() && n.kept.bytes.Load() > maxHello:
-		return 0, net.ErrClosed
-	case !alive && n.kept.weight() > 0:
+	case n.kept.going.Load(), n.kept.greeting.Load() && n.kept.bytes.Load() > maxHello:
+		return 0, errEnded
+	case n.kept.begun.Load() && !n.kept.waits.Load() || !secure && len(p) == 1:
+		// net/http looks whether the client is still there while its request is
+		// worked on, or throws away what that has left.
+	case n.kept.weight() > 0:
 		if err := n.owner.keep(n); err != nil {
 			return 0, err
 		}
@@ -132,12 +139,15 @@ func (n *conn) Read(p []byte) (int, error) {
 		}
 		if n.head.take(p[:read]) {
 			n.refuse(api.WriteManyFieldsRaw)
-			return 0, net.ErrClosed
+			return 0, errEnded
 		}
 	}
 	n.kept.bytes.Add(int64(read))
 	return read, err //nolint:wrapcheck // It is the connection's.
 }
+
+// errEnded ends a connection; net/http answers other errors of reading with 400.
+var errEnded = &net.OpError{Op: "read", Net: "tcp", Err: net.ErrClosed}
 
 // refuse answers a request of which only a part has come. What else is there is
 // taken in: ended before, the connection would be reset, and the answer lost.
@@ -157,7 +167,7 @@ func (c *conns) keep(n *conn) error {
 	c.mu.Lock()
 	c.weigh(n)
 	gone := c.makeRoom(n, true)
-	stays := !n.closed
+	stays := !n.kept.going.Load() && !n.closed
 	c.mu.Unlock()
 	closeAll(gone)
 	switch {
@@ -167,14 +177,13 @@ func (c *conns) keep(n *conn) error {
 		return api.ErrCrowded // Its answer ends the connection.
 	}
 	n.refuse(api.WriteBusyRaw)
-	return net.ErrClosed
+	return errEnded
 }
 
 // makeRoom gives the connections that give way to what is kept of n; n itself is
-// not among them, but closed where no other is left and it may go. The lock is
-// held.
+// not among them, but going where no other is left and it may. The lock is held.
 func (c *conns) makeRoom(n *conn, mayGo bool) (gone []*conn) {
-	for !n.closed && c.kept.over(n.key, c.keptMost, c.keptMost/4) {
+	for !n.closed && !n.kept.going.Load() && c.kept.over(n.key, c.keptMost, c.keptMost/4) {
 		c.tell("unfinished requests take as much memory as they may", int(c.keptMost))
 		var g *conn
 		if c.kept.over(n.key, math.MaxInt64, c.keptMost/4) {
@@ -182,18 +191,26 @@ func (c *conns) makeRoom(n *conn, mayGo bool) (gone []*conn) {
 		} else {
 			g = c.laden.look((*conn).yields)
 		}
-		if g == nil && mayGo && n.rests() {
-			g = n
-		}
-		if g == nil {
-			break // They are worked on, and so many are bounded.
-		}
-		c.remove(g)
-		if g != n {
+		switch {
+		case g == nil && mayGo && n.rests(), g == n:
+			// It keeps its place until it has ended.
+			c.forget(n)
+			n.kept.going.Store(true)
+		case g == nil:
+			return gone // They are worked on, and so many are bounded.
+		default:
+			c.remove(g)
 			gone = append(gone, g)
 		}
 	}
 	return gone
+}
+
+// forget counts nothing more of a connection; the lock is held.
+func (c *conns) forget(n *conn) {
+	c.kept.add(n.key, -n.kept.counted)
+	n.kept.counted = 0
+	n.laden.leave()
 }
 
 // closeAll closes connections that have given way; the lock is not held.
@@ -209,10 +226,28 @@ func (n *conn) rests() bool { return n.working.Load() <= 0 }
 // yields reports whether the connection may give way.
 func (n *conn) yields() bool { return n.rests() && (!n.kept.begun.Load() || n.quiet()) }
 
-// weigh counts what is kept of a connection; the lock is held.
+// awaits says that a body is read, or is not any more. n may be nil.
+func (n *conn) awaits(body bool) {
+	if n == nil {
+		return
+	}
+	n.kept.waits.Store(body)
+	if !body {
+		n.weigh()
+	}
+}
+
+// weigh counts what is kept of a connection.
+func (n *conn) weigh() {
+	n.owner.mu.Lock()
+	defer n.owner.mu.Unlock()
+	n.owner.weigh(n)
+}
+
+// weigh is that where the lock is held.
 func (c *conns) weigh(n *conn) {
 	w := n.kept.weight()
-	if n.closed || w == n.kept.counted {
+	if n.closed || n.kept.going.Load() || w == n.kept.counted {
 		return
 	}
 	c.kept.add(n.key, w-n.kept.counted)

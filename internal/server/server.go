@@ -509,7 +509,7 @@ func listen(ctx context.Context, cfg *config.Config, cert *certificate, log *slo
 	if cert == nil {
 		return counted, counted, nil
 	}
-	return counted, tls.NewListener(counted, tlsConfig(cert, counted.greeted)), nil
+	return counted, tls.NewListener(counted, tlsConfig(cert)), nil
 }
 
 // welcome is what there is outside of the API where the UI is switched off.

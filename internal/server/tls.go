@@ -3,10 +3,8 @@ package server
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"sync"
 	"time"
@@ -22,9 +20,8 @@ const lookEvery = time.Second
 //
 // HTTP/1.1 is spoken over it and not HTTP/2, in which one connection brings as many
 // requests at once as a hundred, each with what it takes, before any of them can
-// be refused: docs/limits.md. greeted is told of each connection whose client has
-// begun.
-func tlsConfig(c *certificate, greeted func(net.Conn)) *tls.Config {
+// be refused: docs/limits.md.
+func tlsConfig(c *certificate) *tls.Config {
 	return &tls.Config{
 		GetCertificate: c.get,
 		MinVersion:     tls.VersionTLS12,
@@ -35,11 +32,7 @@ func tlsConfig(c *certificate, greeted func(net.Conn)) *tls.Config {
 		},
 		NextProtos: []string{"http/1.1"},
 		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			if len(hello.SupportedProtos) > maxProtocols {
-				return nil, errors.New("too many protocols")
-			}
-			greeted(hello.Conn)
-			return nil, nil //nolint:nilnil // That is: this one.
+			return nil, greets(hello) // That is: this one.
 		},
 	}
 }

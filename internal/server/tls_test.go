@@ -220,6 +220,21 @@ func TestNoHTTP2(t *testing.T) {
 	}
 }
 
+// A connection whose request was long ends with its answer: crypto/tls keeps the
+// buffers that it made for it.
+func TestLongRequestsByTLS(t *testing.T) {
+	secure, _ := overTLS(t)
+	plain := start(t, settings(t), server.RunOptions{})
+	for _, r := range []*running{secure, plain} {
+		for length, ends := range map[int]bool{100: false, 10_000: r == secure} {
+			resp, body := r.do("POST", "/api/auth/token/verify/", `{"token":"`+strings.Repeat("x", length)+`"}`)
+			if resp.StatusCode != 401 || resp.Close != ends {
+				t.Errorf("%s, a token of %d: %d %s, ends: %v, want %v", r.url, length, resp.StatusCode, body, resp.Close, ends)
+			}
+		}
+	}
+}
+
 // A head of as many fields as may be is taken and one more is 431, in the same
 // words however it comes.
 //
