@@ -502,3 +502,27 @@ func TestKeptOfTLS(t *testing.T) {
 	}
 	is("afterwards", nothing)
 }
+
+// A body that has come is waited for no more.
+func TestKeptWhileABodyComes(t *testing.T) {
+	t.Parallel()
+	c, from, _ := holding(t)
+	n := from("")
+	n.kept.bytes.Store(100)
+	c.state(n, http.StateActive)
+	came, more := io.Pipe()
+	read := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, &arriving{came, n, new(http.Request)})
+		read <- err
+	}()
+	_, _ = more.Write([]byte("x"))
+	n.weigh()
+	if got := c.kept.n; got != 100*bodyFactor+bodyBase {
+		t.Errorf("%d are kept meanwhile", got)
+	}
+	_ = more.Close()
+	if err := <-read; err != nil || c.kept.n != 0 || n.kept.waits.Load() {
+		t.Errorf("%v, %d are kept afterwards", err, c.kept.n)
+	}
+}
