@@ -240,7 +240,7 @@ func (c *conns) idlest() *conn {
 	if first != nil && first.of.quiet() {
 		return first.of
 	}
-	if n := c.active.look(func(n *conn) bool { return n.working.Load() <= 0 && n.quiet() }); n != nil || first == nil {
+	if n := c.active.look(func(n *conn) bool { return n.rests() && n.quiet() }); n != nil || first == nil {
 		return n
 	}
 	return first.of
@@ -273,7 +273,13 @@ func (c *conns) remove(n *conn) {
 
 // greets judges a client's first words in TLS.
 func greets(hello *tls.ClientHelloInfo) error {
-	if n := counted(hello.Conn); n != nil && n.kept.bytes.Load() > maxHello || len(hello.SupportedProtos) > maxProtocols {
+	n := counted(hello.Conn)
+	if n == nil {
+		return nil
+	}
+	bytes := n.kept.bytes.Load()
+	n.kept.hello.Store(bytes)
+	if bytes > maxHello || len(hello.SupportedProtos) > maxProtocols {
 		return errors.New("the greeting is too long")
 	}
 	return nil

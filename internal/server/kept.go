@@ -51,6 +51,8 @@ type kept struct {
 	// bytes have come since the connection last waited for a request, and
 	// before in the time before that.
 	bytes, before atomic.Int64
+	// hello is how many had come when the client's first words in TLS were known.
+	hello atomic.Int64
 	// deadlines is how often net/http has set one for reading in that time.
 	deadlines atomic.Int64
 	// greeting says that TLS begins, begun that the head is known, waits that
@@ -59,8 +61,8 @@ type kept struct {
 	// going says that nothing is counted any more, because the connection is to
 	// end: nothing more is read.
 	going atomic.Bool
-	// counted is what is counted of it, under the lock of conns.
-	counted int64
+	// counted is what is counted of it, set under the lock of conns.
+	counted atomic.Int64
 }
 
 // weight is what is to be counted, 0 for little.
@@ -98,7 +100,8 @@ func (k *kept) begin() (early, greeted bool) {
 		return false, false
 	}
 	if k.greeting.Swap(false) {
-		k.bytes.Store(0)
+		// A request may have come with the end of the greeting.
+		k.bytes.Add(-k.hello.Load())
 		return false, true
 	}
 	before := k.before.Load()
@@ -208,8 +211,7 @@ func (c *conns) makeRoom(n *conn, mayGo bool) (gone []*conn) {
 
 // forget counts nothing more of a connection; the lock is held.
 func (c *conns) forget(n *conn) {
-	c.kept.add(n.key, -n.kept.counted)
-	n.kept.counted = 0
+	c.kept.add(n.key, -n.kept.counted.Swap(0))
 	n.laden.leave()
 }
 
@@ -232,7 +234,8 @@ func (n *conn) awaits(body bool) {
 		return
 	}
 	n.kept.waits.Store(body)
-	if !body {
+	// Of most bodies nothing is: they came with the head.
+	if !body && n.kept.counted.Load() != 0 {
 		n.weigh()
 	}
 }
@@ -247,11 +250,10 @@ func (n *conn) weigh() {
 // weigh is that where the lock is held.
 func (c *conns) weigh(n *conn) {
 	w := n.kept.weight()
-	if n.closed || n.kept.going.Load() || w == n.kept.counted {
+	if n.closed || n.kept.going.Load() || w == n.kept.counted.Load() {
 		return
 	}
-	c.kept.add(n.key, w-n.kept.counted)
-	n.kept.counted = w
+	c.kept.add(n.key, w-n.kept.counted.Swap(w))
 	if w == 0 {
 		n.laden.leave()
 	} else if n.laden.in == nil {

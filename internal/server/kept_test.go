@@ -487,6 +487,22 @@ func TestKeptOfTLS(t *testing.T) {
 	conn.Close()
 	is("afterwards", nothing)
 
+	// One that comes in one piece with the end of the greeting counts as well.
+	plain, err = net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := &lateWriter{Conn: plain}
+	conn = tls.Client(late, &tls.Config{InsecureSkipVerify: true})
+	if err := conn.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nA: "+strings.Repeat("x", 4000))
+	_, _ = plain.Write(late.held)
+	is("a head with the end of the greeting", func(n int64) bool { return n >= 4000*headFactor })
+	plain.Close()
+	is("afterwards", nothing)
+
 	if conn, err := dial(strings.Repeat("x", 250), maxProtocols-1); err == nil {
 		conn.Close()
 		t.Error("a greeting of more than 8 KiB was taken")
@@ -501,6 +517,22 @@ func TestKeptOfTLS(t *testing.T) {
 		t.Error("a greeting with one protocol more was taken")
 	}
 	is("afterwards", nothing)
+}
+
+// lateWriter sends what is written first and holds the rest.
+type lateWriter struct {
+	net.Conn
+	begun bool
+	held  []byte
+}
+
+func (w *lateWriter) Write(b []byte) (int, error) {
+	if !w.begun {
+		w.begun = true
+		return w.Conn.Write(b)
+	}
+	w.held = append(w.held, b...)
+	return len(b), nil
 }
 
 // A body that has come is waited for no more.
